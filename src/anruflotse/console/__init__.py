@@ -1,0 +1,1 @@
+"""The web pages: thin, no rule lives here."""

@@ -1,0 +1,1 @@
+"""What may happen in a call: a pure state machine."""

@@ -1,0 +1,1 @@
+"""The privacy notice as data, spoken and written."""

@@ -1,0 +1,1 @@
+"""Who may receive data on our behalf, and the gate that engines and targets pass."""

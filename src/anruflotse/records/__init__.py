@@ -1,0 +1,1 @@
+"""The only room where personal data rests."""
