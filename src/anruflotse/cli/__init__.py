@@ -1,1 +1,100 @@
-"""The command line."""
+"""The command line: one Typer app, its commands in one module a room.
+
+The convention every command module follows
+-------------------------------------------
+A module `anruflotse/cli/NAME.py` exposes `register(app: typer.Typer) -> None`, which adds its commands, and is listed in
+`MODULES` below. `anruflotse --help` imports all of them, so a command module imports only `typer`, the standard library
+and `anruflotse.cli.options` at its top; everything heavy (models, SIP, database) is imported inside the command function.
+
+    def register(app: typer.Typer) -> None:
+        app.command("transcribe", epilog=examples("anruflotse transcribe caller.wav --json"))(transcribe)
+
+    def transcribe(files: list[Path], config: Config = None, data: Data = None, as_json: Json = False) -> None:
+        '''Recognise what is said in WAV files.'''
+        from anruflotse.speech import whisper            # heavy: only here
+        settings = load(config, data)                    # settings read, logging set up
+        ...
+        emit({"file": ..., "text": ...}, as_json, "a line for people")
+
+- `Config`, `Data`, `Json`, `load`, `emit` and `examples` come from `anruflotse.cli.options`.
+- The docstring of the function is its `--help`; every command has examples in its epilog.
+- Results go to stdout through `emit` (with `--json` one object a line), logs and errors to stderr.
+- Exit codes: 0 done; 1 the thing asked for is not so (`raise typer.Exit(1)`); 2 wrong use or settings; 3 a needed part
+  cannot be reached. Errors a room raises are mapped by `EXIT_CODES`: add your room's error there instead of catching it.
+- A command that awaits wraps its coroutine in `asyncio.run`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+import anruflotse
+
+MODULES: tuple[str, ...] = ("settings",)
+"""Command modules under `anruflotse.cli`, in the order `--help` shows them."""
+
+EXIT_CODES: dict[str, int] = {
+    "anruflotse.settings.reading:SettingsError": 2,
+    "anruflotse.lines.line:LineError": 3,
+    "anruflotse.speech.seams:SpeechError": 3,
+}
+"""What the process exits with when an error reaches `main`, by `module:class`, subclasses included.
+
+Names instead of classes, so that `--help` need not import the rooms; a test checks that every name exists.
+"""
+
+
+def build() -> typer.Typer:
+    """The app with every command module registered."""
+    app = typer.Typer(
+        name="anruflotse",
+        help="The telephone voicebot that tells the truth about what it records.",
+        no_args_is_help=True,
+        add_completion=False,
+        # Typer's own traceback prints local variables, and those may hold what a caller said.
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_everywhere)
+    for name in MODULES:
+        importlib.import_module(f"anruflotse.cli.{name}").register(app)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit; an error that `EXIT_CODES` knows becomes one sentence on stderr."""
+    try:
+        build()(None if arguments is None else list(arguments))
+    except BrokenPipeError:
+        # The reader (head, less) went away: nobody is left to tell, and Python must not complain while it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        code = exit_code(error)
+        if code is None:
+            raise
+        typer.echo(f"anruflotse: {error}", err=True)
+        sys.exit(code)
+
+
+def exit_code(error: BaseException) -> int | None:
+    """The exit code `EXIT_CODES` has for the error's class or one it derives from; None for an error nobody foresaw."""
+    names = (f"{kind.__module__}:{kind.__qualname__}" for kind in type(error).__mro__)
+    return next((EXIT_CODES[name] for name in names if name in EXIT_CODES), None)
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it with the flag's value
+    if wanted:
+        typer.echo(f"anruflotse {anruflotse.__version__}")
+        raise typer.Exit
+
+
+def _everywhere(
+    version: bool = typer.Option(False, "--version", help="Show the version and exit.", callback=_version, is_eager=True),
+) -> None:
+    """The telephone voicebot that tells the truth about what it records."""

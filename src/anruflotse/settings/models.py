@@ -1,0 +1,290 @@
+"""The settings themselves: frozen models whose descriptions are also the comments of the example file.
+
+A description is one sentence with the unit; types and bounds say what is allowed, and `keys.allowed` puts them in words.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    model_validator,
+)
+
+LONGEST_RETENTION_DAYS = 28
+"""The number the public notice promises (its section "Speicherdauer")."""
+
+
+def _split(value: object) -> object:
+    """Let the environment write a list as `udp,tcp`; one entry alone is a list of one."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _written_bare(value: object) -> object:
+    """Take a telephone key that YAML read as a number, because nobody quotes a 9."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _network(value: str) -> str:
+    """Accept an IP address or network as a trunk's address and normalise it."""
+    try:
+        return str(ipaddress.ip_network(value, strict=False))
+    except ValueError:
+        message = "an IP address or network such as 192.0.2.10 or 192.0.2.0/24"
+        raise ValueError(message) from None
+
+
+Transport = Literal["udp", "tcp", "tls"]
+Codec = Literal["pcma", "pcmu", "g722"]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Key = Annotated[
+    Literal["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "#"], BeforeValidator(_written_bare)
+]
+Share = Annotated[float, Field(ge=0, le=1)]
+Transports = Annotated[tuple[Transport, ...], BeforeValidator(_split), Field(min_length=1)]
+Codecs = Annotated[tuple[Codec, ...], BeforeValidator(_split), Field(min_length=1)]
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_split)]
+Text = Annotated[str, Field(min_length=1)]
+FederalState = Literal[
+    "BW", "BY", "BE", "BB", "HB", "HH", "HE", "MV", "NI", "NW", "RP", "SL", "SN", "ST", "SH", "TH"
+]  # fmt: skip
+
+
+class Section(BaseModel):
+    """What every section is: unchangeable after the start, and strict about its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+
+
+class PrivacyContact(Section):
+    """Whom callers turn to about their data (P16)."""
+
+    spoken: Text = "unsere Datenschutzbeauftragte oder unseren Datenschutzbeauftragten"
+    """As the voicebot says it when a caller asks who is responsible for data protection."""
+    written: Text = "Datenschutzbeauftragter der mkk – meine krankenkasse"
+    """As the public notice and the console print it, with address or e-mail."""
+
+
+class Insurer(Section):
+    """The insurer that answers the phone."""
+
+    name: Text = "mkk – meine krankenkasse"
+    """The insurer's name as it is printed."""
+    spoken_name: Text = "mkk, meine Krankenkasse"
+    """The insurer's name as the voicebot says it."""
+    privacy_contact: PrivacyContact = PrivacyContact()
+    """Whom callers turn to about their data."""
+    federal_state: FederalState = "BE"
+    """The federal state whose public holidays close the departments."""
+
+
+class Registration(Section):
+    """An account at a SIP registrar (digest authentication)."""
+
+    registrar: Text
+    """The registrar's host name or address, with :PORT where it is not the usual one."""
+    user: Text
+    """The account's user name."""
+    password: SecretStr = Field(min_length=1)
+    """The account's password; better given as environment variable than in the file."""
+    transport: Transport = "udp"
+    """How the registrar is reached."""
+
+
+class Tls(Section):
+    """Certificate and key of the TLS transport."""
+
+    certificate: Path | None = None
+    """PEM file with the certificate chain; needed as soon as sip.transports holds tls."""
+    key: Path | None = None
+    """PEM file with the private key; needed as soon as sip.transports holds tls."""
+
+
+class Sip(Section):
+    """The telephone line."""
+
+    host: Text = "127.0.0.1"
+    """The address to listen on for SIP and RTP."""
+    port: Port = 5060
+    """The port for UDP and TCP, TLS takes the next one; 0 takes any free port."""
+    transports: Transports = ("udp", "tcp")
+    """How calls may arrive; tls brings SRTP with it."""
+    tls: Tls = Tls()
+    """Certificate and key of the TLS transport."""
+    codecs: Codecs = ("pcma", "pcmu", "g722")
+    """Audio codecs offered, the preferred one first."""
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes that carry calls; one that dies takes only its own calls along."""
+    calls_per_worker: Annotated[int, Field(ge=1, le=200)] = 100
+    """Calls one worker takes at once; further ones are answered busy."""
+    registration: Registration | None = None
+    """An account at a registrar; without one the line is a plain trunk."""
+    peers: Networks = ()
+    """Addresses or networks calls may come from; empty accepts any that reaches the port."""
+
+    @model_validator(mode="after")
+    def _tls_needs_files(self) -> Self:
+        if "tls" in self.transports and not (self.tls.certificate and self.tls.key):
+            message = "sip.transports holds tls, which needs both sip.tls.certificate and sip.tls.key."
+            raise ValueError(message)
+        if "tls" in self.transports and self.port == 65535:  # noqa: PLR2004 - the last port there is
+            message = "sip.port = 65535 is not allowed with tls, which takes the next port: it must be 65534 at most."
+            raise ValueError(message)
+        return self
+
+
+class Console(Section):
+    """The web pages for staff and the public notice."""
+
+    host: Text = "127.0.0.1"
+    """The address to listen on; put a reverse proxy with TLS in front of anything but loopback."""
+    port: Port = 8080
+    """The port to listen on; 0 takes any free port."""
+
+
+class Retention(Section):
+    """How long recordings and what was derived from them exist (P11)."""
+
+    days: Annotated[int, Field(ge=1, le=3650)] = LONGEST_RETENTION_DAYS
+    """Days after the recording until it and everything derived from it is deleted."""
+    longer_because: str | None = None
+    """The legal reason for more than 28 days, by its name; without one more is refused."""
+    sweep_seconds: Annotated[float, Field(ge=1, le=86400)] = 60.0
+    """Seconds between two sweeps for expired records."""
+
+    @model_validator(mode="after")
+    def _promise(self) -> Self:
+        if self.days > LONGEST_RETENTION_DAYS and not (self.longer_because or "").strip():
+            message = (
+                f"retention.days = {self.days} is not allowed: the public notice promises {LONGEST_RETENTION_DAYS} days "
+                f"at most; set 1 to {LONGEST_RETENTION_DAYS}, or name the legal reason in retention.longer_because."
+            )
+            raise ValueError(message)
+        return self
+
+
+class Speech(Section):
+    """Hearing."""
+
+    model: Path | None = None
+    """Directory of another CTranslate2 Whisper model; null is the embedded one."""
+    threads: Annotated[int, Field(ge=1, le=256)] = 2
+    """Utterances recognised at the same time, one processor core each."""
+    beam: Annotated[int, Field(ge=1, le=20)] = 5
+    """Beam width of the recogniser; 1 is fastest."""
+
+
+class Prompts(Section):
+    """What the voicebot says."""
+
+    file: Path | None = None
+    """YAML file with the prompts' texts; null is the shipped one."""
+    recordings: Path | None = None
+    """Directory of WAV files by a person; one with a prompt's name replaces the synthetic voice."""
+    speed: Annotated[float, Field(ge=0.5, le=2)] = 0.95
+    """Speaking rate of the synthetic voice; 1.0 is its natural one."""
+
+
+class Departments(Section):
+    """Who is responsible."""
+
+    catalogue: Path | None = None
+    """YAML file with departments, targets, opening hours and concerns; null is the shipped one."""
+
+
+class Processors(Section):
+    """Who may receive data on the insurer's behalf (P14)."""
+
+    agreements: Path | None = None
+    """YAML file with the register of agreements; null is the shipped one."""
+
+
+class Understanding(Section):
+    """From words to a decision; thresholds are probabilities, null is the value the model was trained with."""
+
+    model: Path | None = None
+    """Directory of another trained model; null is the shipped one."""
+    route: Share | None = None
+    """From this probability on the call is routed without asking back."""
+    confirm: Share | None = None
+    """From this probability on the caller is asked to confirm the concern."""
+    choose: Share | None = None
+    """From this joint probability of the two likeliest on the caller is asked which one it is."""
+    outside: Share | None = None
+    """From this probability of being out of scope on the caller is asked again."""
+
+
+class Call(Section):
+    """How a call is led."""
+
+    on_hang_up: Literal["drop", "keep"] = "drop"
+    """What becomes of the recording when the caller hangs up before the transfer."""
+    objection_key: Key = "9"
+    """The key that objects to the recording."""
+    human_key: Key = "0"
+    """The key that asks for a human."""
+    repeat_key: Key = "*"
+    """The key that repeats what was said last."""
+    silence_seconds: Annotated[float, Field(ge=1, le=60)] = 7.0
+    """Seconds of silence after a question until it is asked again."""
+    max_seconds: Annotated[float, Field(ge=30, le=3600)] = 240.0
+    """Seconds after which a call that is still with the voicebot goes to a human."""
+    transfer_seconds: Annotated[float, Field(ge=1, le=180)] = 25.0
+    """Seconds a transfer target may ring until the next one is tried."""
+    recognition_seconds: Annotated[float, Field(ge=0.5, le=60)] = 8.0
+    """Seconds the recogniser may take until the call goes to a human."""
+    concern_pause_ms: Annotated[int, Field(ge=200, le=5000)] = 700
+    """Milliseconds of silence that end what a caller says about the concern."""
+    answer_pause_ms: Annotated[int, Field(ge=200, le=5000)] = 450
+    """Milliseconds of silence that end a short answer."""
+
+    @model_validator(mode="after")
+    def _keys_differ(self) -> Self:
+        if len({self.objection_key, self.human_key, self.repeat_key}) < 3:  # noqa: PLR2004 - the three keys above
+            message = "call.objection_key, call.human_key and call.repeat_key must be three different keys."
+            raise ValueError(message)
+        return self
+
+
+class Logging(Section):
+    """What the operator's log looks like; it goes to stderr and never holds personal data."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important kind of event that is still written."""
+    format: Literal["console", "json"] = "console"
+    """Text for people, or one JSON object a line for a log collector."""
+
+
+class Settings(Section):
+    """Everything that can be set, by section."""
+
+    data: Path = Path("anruflotse-data")
+    """The directory for records, keys and models; must be writable and is created when missing."""
+    insurer: Insurer = Insurer()
+    sip: Sip = Sip()
+    console: Console = Console()
+    retention: Retention = Retention()
+    speech: Speech = Speech()
+    prompts: Prompts = Prompts()
+    departments: Departments = Departments()
+    processors: Processors = Processors()
+    understanding: Understanding = Understanding()
+    call: Call = Call()
+    logging: Logging = Logging()
+
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def source(self, key: str) -> str:
+        """Where the value of a dotted key came from: `default`, `file FILE`, `env NAME` or `option`."""
+        return self._sources.get(key, "default")
