@@ -2,15 +2,15 @@
 
 Personal data must not get into a log by accident (DESIGN §5), so an event may carry only keys that are known to be
 harmless: ids we drew ourselves, durations, counts and names from our own code. Any other key is dropped, and its *name*
-is reported under `dropped`, so that the author notices and nothing is leaked meanwhile. An exception is logged as its class
-and places in our code, never with its message: a library's message may quote what it choked on.
+is reported under `dropped`, so that the author notices and nothing is leaked meanwhile. An exception is logged as its
+class and places in our code, never with its message: a library's message may quote what it choked on.
 
     import structlog
     log = structlog.get_logger(__name__)
     log.info("transfer failed", call=leg.id, outcome=outcome.value, target_index=1, seconds=4.2)
 
-Libraries that log through the standard library are let through from `warning` on, and only with the static part of their
-message: the arguments are left out.
+Libraries that log through the standard library are let through from `warning` on, and only with the static part of
+their message: the arguments are left out.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ SAFE_KEYS = frozenset(
         # opaque ids that were drawn at random for this purpose
         "call", "record", "reference", "worker", "request", "key_id", "session",
         # names out of our own code or catalogue
-        "action", "codec", "concern", "decision", "department", "engine", "error", "event_type", "heard", "kind", "level",
-        "model", "outcome", "phase", "processor", "promise", "prompt", "reason", "room", "state", "status", "target_index",
-        "transport", "version",
+        "action", "codec", "concern", "decision", "department", "engine", "error", "event_type", "heard", "kind",
+        "level", "model", "outcome", "phase", "processor", "promise", "prompt", "reason", "room", "state", "status",
+        "target_index", "transport", "version",
         # how many, how much, how long
         "attempt", "bytes", "calls", "code", "count", "deleted", "exit_code", "expired", "frames", "limit", "ms", "pid",
         "port", "queue", "rate", "records", "retries", "seconds", "signal", "size", "workers",
@@ -68,13 +68,13 @@ def configure(level: str = "info", form: str = "console", stream: TextIO | None 
         logger_factory=structlog.PrintLoggerFactory(output),
         cache_logger_on_first_use=False,
     )
-    root = logging.getLogger()
+    root = logging.getLogger()  # noqa: TID251 - to take it over
     root.handlers[:] = [_FromLibraries()]
     root.setLevel(max(threshold, logging.WARNING))
 
 
-def only_safe_keys(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """structlog processor: drop every key that is not known to be harmless, and values that are not plain and short."""
+def only_safe_keys(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Drop every key that is not known to be harmless, and values that are not plain and short (structlog processor)."""
     safe: dict[str, Any] = {}
     dropped: list[str] = []
     for key, value in event.items():
@@ -89,8 +89,8 @@ def only_safe_keys(_logger: Any, _method: str, event: MutableMapping[str, Any]) 
     return safe
 
 
-def without_messages(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """structlog processor: turn `exc_info` into classes and places, without messages and without source lines."""
+def without_messages(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Turn `exc_info` into classes and places, without messages and source lines (structlog processor)."""
     error = event.pop("exc_info", None)
     if error is True:
         error = sys.exc_info()[1]
@@ -106,14 +106,20 @@ def described(error: BaseException) -> str:
     parts: list[str] = []
     current: BaseException | None = error
     while current is not None and len(parts) < 5:  # noqa: PLR2004 - a chain longer than this tells nothing more
-        places = [f"{Path(place.filename).name}:{place.lineno}" for place in traceback.extract_tb(current.__traceback__)]
+        places = [
+            f"{Path(place.filename).name}:{place.lineno}" for place in traceback.extract_tb(current.__traceback__)
+        ]
         parts.append(f"{type(current).__qualname__} at {' < '.join(places[:-6:-1]) or 'no place'}")
         current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
     return " from ".join(parts)
 
 
 def _plain(value: object) -> bool:
-    return value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= LONGEST_TEXT)
+    return (
+        value is None
+        or isinstance(value, bool | int | float)
+        or (isinstance(value, str) and len(value) <= LONGEST_TEXT)
+    )
 
 
 class _FromLibraries(logging.Handler):

@@ -2,9 +2,9 @@
 
 The convention every command module follows
 -------------------------------------------
-A module `anruflotse/cli/NAME.py` exposes `register(app: typer.Typer) -> None`, which adds its commands, and is listed in
-`MODULES` below. `anruflotse --help` imports all of them, so a command module imports only `typer`, the standard library
-and `anruflotse.cli.options` at its top; everything heavy (models, SIP, database) is imported inside the command function.
+A module `anruflotse/cli/NAME.py` exposes `register(app: typer.Typer) -> None`, which adds its commands, and is listed
+in `MODULES` below. `anruflotse --help` imports all of them, so a command module imports only `typer`, the standard
+library and `anruflotse.cli.options` at its top; everything heavy (models, SIP, database) is imported inside the command.
 
     def register(app: typer.Typer) -> None:
         app.command("transcribe", epilog=examples("anruflotse transcribe caller.wav --json"))(transcribe)
@@ -19,8 +19,8 @@ and `anruflotse.cli.options` at its top; everything heavy (models, SIP, database
 - `Config`, `Data`, `Json`, `load`, `emit` and `examples` come from `anruflotse.cli.options`.
 - The docstring of the function is its `--help`; every command has examples in its epilog.
 - Results go to stdout through `emit` (with `--json` one object a line), logs and errors to stderr.
-- Exit codes: 0 done; 1 the thing asked for is not so (`raise typer.Exit(1)`); 2 wrong use or settings; 3 a needed part
-  cannot be reached. Errors a room raises are mapped by `EXIT_CODES`: add your room's error there instead of catching it.
+- Exit codes: 0 done; 1 the thing asked for is not so (`raise typer.Exit(1)`); 2 wrong use or settings; 3 a needed
+  part cannot be reached. Errors a room raises are mapped by `EXIT_CODES`: add your room's error there instead of catching it.
 - A command that awaits wraps its coroutine in `asyncio.run`.
 """
 
@@ -30,6 +30,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -88,13 +89,15 @@ def exit_code(error: BaseException) -> int | None:
     return next((EXIT_CODES[name] for name in names if name in EXIT_CODES), None)
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it with the flag's value
+def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"anruflotse {anruflotse.__version__}")
         raise typer.Exit
 
 
 def _everywhere(
-    version: bool = typer.Option(False, "--version", help="Show the version and exit.", callback=_version, is_eager=True),
+    version: Annotated[  # noqa: ARG001 - its callback has done the work
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
 ) -> None:
     """The telephone voicebot that tells the truth about what it records."""

@@ -31,11 +31,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line
 def load(config: Path | None, data: Path | None, overrides: Mapping[str, object] | None = None) -> Settings:
     """Read the settings as the command line gives them, and set up logging as they say.
 
-    `overrides` are further settings a command has its own options for, by dotted key (`{"sip.port": 5070}`); None values
-    are options not given. Raises SettingsError (exit 2).
+    `overrides` are further settings a command has its own options for, by dotted key (`{"sip.port": 5070}`); None
+    values are options not given. Raises SettingsError (exit 2).
     """
     # Imported late: pydantic costs more time than the whole of `--help`.
-    from anruflotse import logs, settings  # noqa: PLC0415
+    from anruflotse import logs, settings
 
     given = {"data": data, **(overrides or {})}
     loaded = settings.load(config, {key: value for key, value in given.items() if value is not None})
@@ -43,7 +43,7 @@ def load(config: Path | None, data: Path | None, overrides: Mapping[str, object]
     return loaded
 
 
-def emit(record: Mapping[str, object], as_json: bool, text: str) -> None:  # noqa: FBT001 - it is the option's value
+def emit(record: Mapping[str, object], as_json: bool, text: str) -> None:
     """Print one result to stdout: `record` as a JSON line, or `text` for people."""
     typer.echo(json.dumps(record, ensure_ascii=False, default=str) if as_json else text)
 

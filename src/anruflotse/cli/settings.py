@@ -13,7 +13,9 @@ from anruflotse.cli.options import Config, Data, Json, emit, examples, load
 def register(app: typer.Typer) -> None:
     """Add both commands."""
     app.command(
-        epilog=examples("anruflotse settings", "ANRUFLOTSE_SIP__PORT=5070 anruflotse settings --config site.yaml --json")
+        epilog=examples(
+            "anruflotse settings", "ANRUFLOTSE_SIP__PORT=5070 anruflotse settings --config site.yaml --json"
+        )
     )(settings)
     app.command(epilog=examples("anruflotse init", "anruflotse init /etc/anruflotse/anruflotse.yaml"))(init)
 

@@ -1,6 +1,6 @@
 """The settings themselves: frozen models whose descriptions are also the comments of the example file.
 
-A description is one sentence with the unit; types and bounds say what is allowed, and `keys.allowed` puts them in words.
+A description is one sentence with the unit; types and bounds say what is allowed, and `keys` puts them in words.
 """
 
 from __future__ import annotations
@@ -48,9 +48,7 @@ def _network(value: str) -> str:
 Transport = Literal["udp", "tcp", "tls"]
 Codec = Literal["pcma", "pcmu", "g722"]
 Port = Annotated[int, Field(ge=0, le=65535)]
-Key = Annotated[
-    Literal["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "#"], BeforeValidator(_written_bare)
-]
+Key = Annotated[Literal["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "#"], BeforeValidator(_written_bare)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Transports = Annotated[tuple[Transport, ...], BeforeValidator(_split), Field(min_length=1)]
 Codecs = Annotated[tuple[Codec, ...], BeforeValidator(_split), Field(min_length=1)]
@@ -167,8 +165,8 @@ class Retention(Section):
     def _promise(self) -> Self:
         if self.days > LONGEST_RETENTION_DAYS and not (self.longer_because or "").strip():
             message = (
-                f"retention.days = {self.days} is not allowed: the public notice promises {LONGEST_RETENTION_DAYS} days "
-                f"at most; set 1 to {LONGEST_RETENTION_DAYS}, or name the legal reason in retention.longer_because."
+                f"retention.days = {self.days} is not allowed: the public notice promises {LONGEST_RETENTION_DAYS} "
+                f"days at most; set 1 to {LONGEST_RETENTION_DAYS}, or name the legal reason in retention.longer_because."
             )
             raise ValueError(message)
         return self

@@ -1,4 +1,4 @@
-"""Reading the settings: defaults, then the YAML file, then the environment, then the command line; the later one wins."""
+"""Reading the settings: defaults, the YAML file, the environment, the command line; the later one wins."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """What a key is set to: `value` as JSON has it, secrets masked; `source` is `default`, `file FILE`, `env NAME` or `option`."""
+    """What a key is set to.
+
+    `value` is as JSON has it, secrets masked; `source` is `default`, `file FILE`, `env NAME` or `option`.
+    """
 
     key: str
     value: object
@@ -50,8 +53,8 @@ def load(
     """Read the settings once.
 
     `config` is the file the command line names, else `ANRUFLOTSE_CONFIG`, else `anruflotse.yaml` here if it exists.
-    `overrides` are command line options by dotted key. A relative path in the file starts from the file's directory, any
-    other from the working directory. Raises SettingsError with one sentence for everything that is wrong.
+    `overrides` are command line options by dotted key. A relative path in the file starts from the file's directory,
+    any other from the working directory. Raises SettingsError with one sentence for everything that is wrong.
     """
     environ = os.environ if environ is None else environ
     given: dict[str, _Given] = {}
@@ -139,7 +142,9 @@ def _from_file(file: Path) -> Iterator[tuple[str, _Given]]:
             if root is None:
                 return
             if not isinstance(root, yaml.MappingNode):
-                message = f"{file} must hold sections such as `sip:` with keys below; `anruflotse init` writes an example."
+                message = (
+                    f"{file} must hold sections such as `sip:` with keys below; `anruflotse init` writes an example."
+                )
                 raise SettingsError(message)
             yield from _from_mapping(file, loader, root, "")
     except yaml.MarkedYAMLError as error:
@@ -151,7 +156,7 @@ def _from_file(file: Path) -> Iterator[tuple[str, _Given]]:
         message = f"{file} is not a YAML text file in UTF-8."
         raise SettingsError(message) from error
     except OSError as error:
-        message = f"The settings file {file} cannot be read: {error.strerror}; `anruflotse init {file}` writes an example."
+        message = f"The settings file {file} cannot be read: {error.strerror}; `anruflotse init` writes an example."
         raise SettingsError(message) from error
 
 
@@ -169,7 +174,7 @@ def _from_mapping(
             raise SettingsError(message)
         seen.add(key)
         if key in by_key:
-            value = loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+            value = loader.construct_object(node, deep=True)
             yield key, _Given(_placed(by_key[key], value, file.absolute().parent), f"file {file}", place)
         elif key not in sections:
             raise SettingsError(_unknown(key, place, key))
