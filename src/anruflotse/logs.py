@@ -74,7 +74,7 @@ def configure(level: str = "info", form: str = "console", stream: TextIO | None 
 
 
 def only_safe_keys(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Drop every key that is not known to be harmless, and values that are not plain and short (structlog processor)."""
+    """Drop every key that is not known to be harmless, or whose value is not plain and short."""
     safe: dict[str, Any] = {}
     dropped: list[str] = []
     for key, value in event.items():
@@ -102,7 +102,7 @@ def without_messages(_logger: object, _method: str, event: MutableMapping[str, A
 
 
 def described(error: BaseException) -> str:
-    """An exception and its causes as classes and places: `ValueError at whisper.py:88 < app.py:12 from OSError at …`."""
+    """An exception and its causes as classes and places: `ValueError at pcm.py:88 < app.py:12 from OSError at …`."""
     parts: list[str] = []
     current: BaseException | None = error
     while current is not None and len(parts) < 5:  # noqa: PLR2004 - a chain longer than this tells nothing more

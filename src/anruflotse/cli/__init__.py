@@ -4,7 +4,7 @@ The convention every command module follows
 -------------------------------------------
 A module `anruflotse/cli/NAME.py` exposes `register(app: typer.Typer) -> None`, which adds its commands, and is listed
 in `MODULES` below. `anruflotse --help` imports all of them, so a command module imports only `typer`, the standard
-library and `anruflotse.cli.options` at its top; everything heavy (models, SIP, database) is imported inside the command.
+library and `anruflotse.cli.options` at its top; what is heavy (models, SIP, database) is imported inside the command.
 
     def register(app: typer.Typer) -> None:
         app.command("transcribe", epilog=examples("anruflotse transcribe caller.wav --json"))(transcribe)
@@ -20,7 +20,7 @@ library and `anruflotse.cli.options` at its top; everything heavy (models, SIP, 
 - The docstring of the function is its `--help`; every command has examples in its epilog.
 - Results go to stdout through `emit` (with `--json` one object a line), logs and errors to stderr.
 - Exit codes: 0 done; 1 the thing asked for is not so (`raise typer.Exit(1)`); 2 wrong use or settings; 3 a needed
-  part cannot be reached. Errors a room raises are mapped by `EXIT_CODES`: add your room's error there instead of catching it.
+  part cannot be reached. Errors a room raises are mapped by `EXIT_CODES`: add your room's error there, don't catch it.
 - A command that awaits wraps its coroutine in `asyncio.run`.
 """
 
@@ -96,7 +96,7 @@ def _version(wanted: bool) -> None:
 
 
 def _everywhere(
-    version: Annotated[  # noqa: ARG001 - its callback has done the work
+    version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:

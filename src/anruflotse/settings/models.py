@@ -166,7 +166,8 @@ class Retention(Section):
         if self.days > LONGEST_RETENTION_DAYS and not (self.longer_because or "").strip():
             message = (
                 f"retention.days = {self.days} is not allowed: the public notice promises {LONGEST_RETENTION_DAYS} "
-                f"days at most; set 1 to {LONGEST_RETENTION_DAYS}, or name the legal reason in retention.longer_because."
+                f"days at most; set 1 to {LONGEST_RETENTION_DAYS}, or name the legal reason as "
+                "retention.longer_because."
             )
             raise ValueError(message)
         return self
