@@ -142,6 +142,7 @@ def test_an_objection_anywhere_drops_everything_and_reaches_a_person(stage: str,
     actions = talk.tell(how)
     assert actions[0] == DropEverything()
     assert Play(Prompt.CONNECT_OBJECTION) in actions
+    assert Attend(Attention.NONE) in actions
     if not any(isinstance(action, Transfer) for action in talk.done):
         talk.tell(RecorderStopped())
     assert [a for a in talk.done if isinstance(a, Transfer)] == [Transfer(HUMAN)]
@@ -151,7 +152,7 @@ def test_an_objection_anywhere_drops_everything_and_reaches_a_person(stage: str,
 
 def test_an_objection_while_the_transfer_is_under_way_still_leaves_nothing() -> None:
     talk = Talk(*STAGES["announcing"], PromptFinished(Prompt.CONNECT))
-    assert talk.tell(KeyPressed(Key.OBJECTION)) == (DropEverything(),)
+    assert talk.tell(KeyPressed(Key.OBJECTION)) == (DropEverything(), Attend(Attention.NONE))
     assert talk.tell(TransferSucceeded()) == (DropEverything(), Count(Tally.OBJECTION))
 
 

@@ -40,6 +40,8 @@ class Attention(StrEnum):
     """Await one turn, ended by a long pause: `SpeechStarted`, then `TurnEnded`."""
     ANSWER = "answer"
     """Await one short turn, ended by a short pause: `SpeechStarted`, then `TurnEnded`."""
+    NONE = "none"
+    """Do not listen at all: the caller has objected."""
 
 
 class Goal(StrEnum):

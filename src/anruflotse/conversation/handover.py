@@ -55,10 +55,10 @@ def hand_over(
         speaking=False,
         pending=False,
     )
-    # The recorder is stopped before anything else is done, and speech is still listened to: an objection counts
-    # until the call is gone.
+    # An objection still counts while the call is on its way; after one, nothing is listened to any more.
+    attention = Attention.NONE if state.objected else Attention.SCREEN
     state, onward = proceed(state)
-    return state, [*actions, prompt, Attend(Attention.SCREEN), *onward]
+    return state, [*actions, prompt, Attend(attention), *onward]
 
 
 def proceed(state: State) -> Result:
@@ -82,7 +82,7 @@ def objection(state: State) -> Result:
     if state.stage in (Stage.TRANSFER, Stage.CLOSING):
         # The call is already on its way to people, or nobody can be reached: only the data are left to drop.
         reason = Tally.OBJECTION if state.stage is Stage.TRANSFER else state.reason
-        return replace(state, held=False, reason=reason), [DropEverything()]
+        return replace(state, held=False, reason=reason), [DropEverything(), Attend(Attention.NONE)]
     return to_human(state, Play(Prompt.CONNECT_OBJECTION), Tally.OBJECTION, drop=True, wait=False)
 
 

@@ -1,0 +1,43 @@
+"""What a call knows of its caller, in memory, until it is sealed or dropped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from anruflotse.pcm import Pcm
+from anruflotse.records.recorder import Recorder
+from anruflotse.understanding.seams import Decision, Ranking
+
+
+@dataclass(slots=True)
+class Notes:
+    """Text, ranking and recording of one call. `drop` forgets all of it at once."""
+
+    recorder: Recorder = field(default_factory=Recorder)
+    recorded_at: datetime | None = None
+    turn: Pcm | None = field(default=None, repr=False)
+    """The turn just ended, for the request that interprets it."""
+    transcripts: list[str] = field(default_factory=list, repr=False)
+    ranking: Ranking | None = field(default=None, repr=False)
+    decision: Decision | None = field(default=None, repr=False)
+    dropped: bool = False
+
+    def heard(self, text: str) -> None:
+        """Remember what was understood of a turn, unless everything was dropped meanwhile."""
+        if text and not self.dropped:
+            self.transcripts.append(text)
+
+    def decided(self, ranking: Ranking, decision: Decision) -> None:
+        """Remember the last ranking and what was decided on it, unless everything was dropped meanwhile."""
+        if not self.dropped:
+            self.ranking, self.decision = ranking, decision
+
+    def drop(self) -> None:
+        """Overwrite the recording and let go of every word; nothing can be added afterwards."""
+        self.dropped = True
+        self.recorder.drop()
+        self.recorded_at = None
+        self.turn = None
+        self.transcripts.clear()
+        self.ranking = self.decision = None

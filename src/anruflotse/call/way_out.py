@@ -1,0 +1,93 @@
+"""The end of a call: along the targets of its destination, and then what may be kept is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from datetime import datetime
+
+import structlog
+
+from anruflotse.call.equipment import Equipment
+from anruflotse.call.notes import Notes
+from anruflotse.conversation.actions import Destination, Goal
+from anruflotse.conversation.events import Event, HungUp, TransferFailed, TransferSucceeded
+from anruflotse.lines.line import Leg, Outcome
+from anruflotse.records.model import Draft, RankedConcern, StoreError
+
+log = structlog.get_logger(__name__)
+
+KEPT_RANKS = 5
+"""So many concerns of a ranking are kept with a record; the rest says nothing to anybody."""
+HUMAN = Destination(Goal.HUMAN)
+
+
+class WayOut:
+    """Transfers one leg and seals what its call held."""
+
+    def __init__(self, equipment: Equipment, leg: Leg, started_at: datetime) -> None:
+        """Draws the call's opaque reference."""
+        self._equipment = equipment
+        self._leg = leg
+        self._started_at = started_at
+        self._outcome = ""
+        self._target: str | None = None
+        self._destination = HUMAN
+        self.reference = secrets.token_hex(8)
+
+    async def transfer(self, destination: Destination) -> Event:
+        """Try the destination's targets in order until somebody takes the call."""
+        equipment = self._equipment
+        self._destination = destination
+        targets = equipment.directory.targets(destination, equipment.clock.now())
+        for index, target in enumerate(targets):
+            outcome = await self._leg.transfer(target, self.reference, equipment.rules.transfer_seconds)
+            log.info("transfer tried", call=self._leg.id, outcome=outcome.value, target_index=index)
+            if outcome is Outcome.HUNG_UP:
+                return HungUp()
+            if outcome in (Outcome.SUCCEEDED, Outcome.UNKNOWN):
+                self._outcome, self._target = outcome.value, target
+                return TransferSucceeded()
+        return TransferFailed()
+
+    async def seal(self, notes: Notes) -> bool:
+        """Keep the draft, if there is one. A store that fails costs the record, never the call: False then."""
+        draft = self._draft(notes)
+        if draft is None:
+            return False
+        loop = asyncio.get_running_loop()
+        try:
+            record = await loop.run_in_executor(self._equipment.threads, self._equipment.keeper.seal, draft)
+        except StoreError as error:
+            log.error("a record could not be kept and was dropped", call=self._leg.id, error=type(error).__name__)
+            return False
+        log.info("record kept", call=self._leg.id, record=record)
+        return True
+
+    def _draft(self, notes: Notes) -> Draft | None:
+        # Without a recording there is no record either: when the store was down, nothing may remain, text included.
+        if notes.dropped or notes.recorded_at is None or not notes.recorder.seconds:
+            return None
+        equipment, decision, ranking = self._equipment, notes.decision, notes.ranking
+        concern = decision.concerns[0].concern if decision and decision.concerns else None
+        return Draft(
+            reference=self.reference,
+            started_at=self._started_at,
+            recorded_at=notes.recorded_at,
+            decision=decision.kind.value if decision else "not_understood",
+            outcome=self._outcome,
+            concern=concern,
+            department=self._destination.department,
+            target=self._target,
+            transcripts=tuple(notes.transcripts),
+            ranking=tuple(
+                RankedConcern(r.concern, r.department, r.probability)
+                for r in (ranking.concerns[:KEPT_RANKS] if ranking else ())
+            ),
+            evidence=ranking.evidence if ranking else (),
+            recording=notes.recorder.take(),
+            caller=self._leg.caller,
+            processors=equipment.processors,
+            engines=equipment.engines,
+            notice_version=equipment.notice_version,
+        )
