@@ -245,12 +245,13 @@ class _PlainLoader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Build the tree as PyYAML does, but refuse what the dialect leaves out."""
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it open
+        place: Any = event.start_mark
         if isinstance(event, yaml.AliasEvent):
             problem = f"the alias `*{event.anchor}` is not supported: write the value out"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=place)
         if getattr(event, "tag", None) not in {None, "!"}:
             problem = f"the tag `{event.tag}` is not supported: write the plain value"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=place)
         return super().compose_node(parent, index)
 
 
