@@ -1,0 +1,93 @@
+"""A draft as the bytes that are sealed, and back. Each part is sealed by itself, so that a list opens only the summary.
+
+Text is padded to full blocks: the length of a ciphertext must not tell one concern or number from another.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from anruflotse.records import flac
+from anruflotse.records.model import Draft, RankedConcern
+
+SUMMARY = "summary"
+DETAILS = "details"
+CALLER = "caller"
+RECORDING = "recording"
+
+_BLOCK = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """What was said and how it was understood; the fields are those of `Draft`."""
+
+    transcripts: tuple[str, ...] = field(repr=False)
+    ranking: tuple[RankedConcern, ...] = field(repr=False)
+    evidence: tuple[str, ...] = field(repr=False)
+    target: str | None = field(repr=False)
+    processors: tuple[str, ...]
+    engines: tuple[str, ...]
+    notice_version: str
+
+
+def pack(draft: Draft) -> dict[str, bytes]:
+    """The parts of `draft`, by name; a caller or recording it has not is left out."""
+    parts = {
+        SUMMARY: _padded(
+            {
+                "concern": draft.concern,
+                "department": draft.department,
+                "decision": draft.decision,
+                "outcome": draft.outcome,
+            }
+        ),
+        DETAILS: _padded(
+            {
+                "transcripts": draft.transcripts,
+                "ranking": [[line.concern, line.department, line.probability] for line in draft.ranking],
+                "evidence": draft.evidence,
+                "target": draft.target,
+                "processors": draft.processors,
+                "engines": draft.engines,
+                "notice_version": draft.notice_version,
+            }
+        ),
+    }
+    if draft.caller:
+        parts[CALLER] = _padded(draft.caller)
+    if draft.recording is not None:
+        parts[RECORDING] = flac.encode(draft.recording)
+    return parts
+
+
+def summary(plain: bytes) -> Mapping[str, str | None]:
+    """The summary: `concern`, `department`, `decision`, `outcome`."""
+    return dict(json.loads(plain))
+
+
+def details(plain: bytes) -> Details:
+    """The details as they were packed."""
+    stored = json.loads(plain)
+    return Details(
+        transcripts=tuple(stored["transcripts"]),
+        ranking=tuple(RankedConcern(*line) for line in stored["ranking"]),
+        evidence=tuple(stored["evidence"]),
+        target=stored["target"],
+        processors=tuple(stored["processors"]),
+        engines=tuple(stored["engines"]),
+        notice_version=stored["notice_version"],
+    )
+
+
+def caller(plain: bytes) -> str:
+    """The caller's number as the network gave it."""
+    return str(json.loads(plain))
+
+
+def _padded(value: object) -> bytes:
+    """JSON, filled up with blanks, which JSON ignores."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return text.ljust(-(-len(text) // _BLOCK) * _BLOCK)

@@ -1,0 +1,156 @@
+"""One SQLite file as a store: private, durable, zeroing what it deletes, and with errors that hold no content."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, MetaData, create_engine, event, func, inspect, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.schema import Table
+
+from anruflotse.records.model import StoreError
+
+_MESSAGES = {
+    "SQLITE_FULL": "the disk is full: free some space",
+    "SQLITE_READONLY": "it cannot be written: check owner and mode of the file and whether the disk is read-only",
+    "SQLITE_BUSY": "it is locked by another process: end the process that holds it",
+    "SQLITE_LOCKED": "it is locked by another process: end the process that holds it",
+    "SQLITE_CANTOPEN": "it cannot be opened: check that the directory exists and belongs to this user",
+    "SQLITE_IOERR": "the disk reports errors: check the disk",
+    "SQLITE_CORRUPT": "the file is damaged: restore it from a backup",
+    "SQLITE_NOTADB": "the file is no database: restore it from a backup",
+    "SQLITE_CONSTRAINT": "the entry contradicts what is stored already",
+}
+
+
+class Database:
+    """A database file, opened at first use. Every error leaves as `StoreError` with a static message."""
+
+    def __init__(self, name: str, path: Path, metadata: MetaData, busy_seconds: float) -> None:
+        """Open nothing yet. `name` is how messages call it; a lock is waited for `busy_seconds`."""
+        self._name = name
+        self._path = path
+        self._metadata = metadata
+        self._file: tuple[int, int] | None = None
+        # hide_parameters: SQLAlchemy's messages otherwise quote what was to be written.
+        self._engine = create_engine(
+            URL.create("sqlite", database=str(path)), hide_parameters=True, connect_args={"timeout": busy_seconds}
+        )
+        event.listen(self._engine, "connect", _configure)
+        event.listen(self._engine, "begin", _begin)
+
+    def make_file(self) -> None:
+        """Make sure the file is there and private, before SQLite would make it with the umask of the day."""
+        try:
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            try:
+                if os.fstat(handle).st_mode & 0o077:
+                    os.fchmod(handle, 0o600)
+                facts = os.fstat(handle)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            message = f"The {self._name} {self._path} cannot be opened ({error.strerror}): check owner, mode and disk."
+            raise StoreError(message) from None
+        self._file = (facts.st_dev, facts.st_ino)
+
+    def in_place(self) -> bool:
+        """Whether the file that was opened is still the one of that name; if not, all connections to it are let go."""
+        try:
+            facts = self._path.stat()
+        except OSError:
+            facts = None
+        if facts is not None and (facts.st_dev, facts.st_ino) == self._file:
+            return True
+        self._engine.dispose()
+        self._file = None
+        return False
+
+    def content(self, table: Table) -> int | None:
+        """How many rows `table` has, or None when this database has no such table: it was just made."""
+        if not self._path.exists():
+            return None
+        with self.read() as connection:
+            if not inspect(connection).has_table(table.name):
+                return None
+            return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+    def make_tables(self) -> None:
+        """Make what tables are missing."""
+        with self.write() as connection:
+            self._metadata.create_all(connection)
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that reads."""
+        with self._translated(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that writes: locked from its start, committed at the end of the block, else rolled back."""
+        with (
+            self._translated(),
+            self._engine.connect().execution_options(anruflotse_writes=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def scrub(self) -> bool:
+        """Empty the write-ahead log, which still holds deleted bytes; False when a reader prevents it for now.
+
+        `secure_delete` zeroes deleted content in the database file, but not the log of it:
+        https://www.sqlite.org/pragma.html#pragma_secure_delete, https://www.sqlite.org/wal.html#checkpointing
+        """
+        with self._translated(), contextlib.closing(self._engine.raw_connection()) as raw:
+            cursor = raw.cursor()
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (busy, *_) = cursor.fetchone() or (1,)
+            cursor.close()
+            return not busy
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            full_name: str = getattr(cause, "sqlite_errorname", "")
+            # SQLITE_IOERR_WRITE and the like are told as their family.
+            name = next((known for known in _MESSAGES if full_name.startswith(known)), "")
+            message = f"The {self._name} {self._path} failed: {_MESSAGES.get(name, 'unexpected error, see doctor')}."
+        else:
+            return
+        raise StoreError(message) from None
+
+
+def _configure(connection: sqlite3.Connection, _record: object) -> None:
+    """Set up every new connection; SQLAlchemy, not sqlite3, begins transactions (see `_begin`)."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        # A destroyed key must stay destroyed after a power cut; WAL with NORMAL may lose the last commits.
+        "synchronous=FULL",
+        "secure_delete=ON",
+        # Sorting and temporary indexes must not spill into files.
+        "temp_store=MEMORY",
+        "foreign_keys=ON",
+        "trusted_schema=OFF",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    """Begin for real; a writer takes its lock at once, since upgrading a read lock later fails without waiting."""
+    writes = connection.get_execution_options().get("anruflotse_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,207 @@
+"""The row store: sealed contents with what is needed to find and expire them, counters, and who read what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, not_, select, update
+
+from anruflotse.records.database import Database
+from anruflotse.records.model import Counter, DestroyReason, StoreError
+from anruflotse.records.tables import accesses, bury, contents, counters, is_due, records, row_probes, row_tombstones
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRow:
+    """A record without its contents; times in microseconds."""
+
+    id: str
+    reference: str
+    started_at: int
+    recorded_at: int
+    expires_at: int
+    legal_basis: str
+    purpose: str
+    restricted: bool
+    format: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """One line of the access log: who wanted what, what for, and what came of it."""
+
+    at: int
+    accessor: str
+    purpose: str
+    record_id: str
+    result: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How many records there are, and when the next one expires (microseconds)."""
+
+    alive: int
+    next_expiry: int | None
+    overdue: int
+    overlong: int
+    deleted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A row with the contents that were asked for, still sealed."""
+
+    row: StoredRow
+    contents: Mapping[str, bytes] = field(repr=False)
+
+
+class RowStore:
+    """What is useless without the key store. Every method is one transaction; changes have been committed."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on `database`."""
+        self._database = database
+
+    def add(self, row: StoredRow, sealed: Mapping[str, bytes]) -> None:
+        """Commit a record. Raises `StoreError` when a sweep has given it up meanwhile."""
+        with self._database.write() as connection:
+            if connection.execute(select(row_tombstones.c.id).where(row_tombstones.c.id == row.id)).first():
+                message = "The record took too long to be written and was given up: it is not stored."
+                raise StoreError(message)
+            connection.execute(insert(records).values({name: getattr(row, name) for name in StoredRow.__slots__}))
+            connection.execute(
+                insert(contents),
+                [{"record_id": row.id, "field": name, "sealed": value} for name, value in sealed.items()],
+            )
+
+    def get(self, record_id: str, fields: Sequence[str]) -> Sealed | None:
+        """One record with the named contents, expired or not; those it lacks are left out."""
+        wanted = select(contents.c.field, contents.c.sealed).where(
+            contents.c.record_id == record_id, contents.c.field.in_(fields)
+        )
+        with self._database.read() as connection:
+            row = connection.execute(select(records).where(records.c.id == record_id)).first()
+            if row is None:
+                return None
+            return Sealed(_row(row), {found.field: found.sealed for found in connection.execute(wanted)})
+
+    def has(self, record_id: str, field: str) -> bool:
+        """Whether a record has such a content."""
+        found = select(contents.c.field).where(contents.c.record_id == record_id, contents.c.field == field)
+        with self._database.read() as connection:
+            return connection.execute(found).first() is not None
+
+    def newest(self, now: int, field: str, limit: int) -> list[Sealed]:
+        """The unexpired records, newest first, each with one content."""
+        found = (
+            select(records, contents.c.sealed)
+            .join(contents, (contents.c.record_id == records.c.id) & (contents.c.field == field))
+            .where(not_(is_due(records, now)))
+            .order_by(records.c.recorded_at.desc(), records.c.id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [Sealed(_row(row), {field: row.sealed}) for row in connection.execute(found)]
+
+    def by_reference(self, reference: str, now: int) -> str | None:
+        """The id of the unexpired record with this reference."""
+        found = select(records.c.id).where(records.c.reference == reference, not_(is_due(records, now)))
+        with self._database.read() as connection:
+            return connection.execute(found).scalar_one_or_none()
+
+    def due(self, now: int, after: str, limit: int) -> list[str]:
+        """A page of the ids of expired records: in order, those beyond `after`."""
+        return self._page(is_due(records, now), after, limit)
+
+    def all(self, after: str, limit: int) -> list[str]:
+        """A page of the ids of all records."""
+        return self._page(records.c.id > "", after, limit)
+
+    def existing(self, ids: Sequence[str]) -> set[str]:
+        """Which of `ids` have a row."""
+        return self._among(select(records.c.id).where(records.c.id.in_(ids)))
+
+    def tombstoned(self, ids: Sequence[str]) -> set[str]:
+        """Which of `ids` were destroyed."""
+        return self._among(select(row_tombstones.c.id).where(row_tombstones.c.id.in_(ids)))
+
+    def destroy(self, ids: Sequence[str], reason: DestroyReason, now: int) -> int:
+        """Delete these records with their contents, leave tombstones for all `ids`, return how many rows there were."""
+        with self._database.write() as connection:
+            # Not left to the foreign key: that would depend on a setting of the connection.
+            connection.execute(delete(contents).where(contents.c.record_id.in_(ids)))
+            gone = connection.execute(delete(records).where(records.c.id.in_(ids))).rowcount
+            bury(connection, row_tombstones, ids, reason, now)
+            return gone
+
+    def tally(self, now: int, latest_expiry: int) -> Tally:
+        """Count the records; those that expire after `latest_expiry` are overlong."""
+        alive = not_(is_due(records, now))
+
+        def number(condition: ColumnElement[bool]) -> Select[int]:
+            return select(func.count()).select_from(records).where(condition)
+
+        finished = row_tombstones.c.reason != DestroyReason.HALF_WRITTEN
+        with self._database.read() as connection:
+            return Tally(
+                alive=connection.execute(number(alive)).scalar_one(),
+                next_expiry=connection.execute(select(func.min(records.c.expires_at)).where(alive)).scalar_one(),
+                overdue=connection.execute(number(is_due(records, now))).scalar_one(),
+                overlong=connection.execute(number(alive & (records.c.expires_at > latest_expiry))).scalar_one(),
+                deleted=connection.execute(
+                    select(func.count()).select_from(row_tombstones).where(finished)
+                ).scalar_one(),
+            )
+
+    def count(self, day: str, kind: str, department: str, decision: str) -> None:
+        """Add one to a counter."""
+        key = {"day": day, "kind": kind, "department": department, "decision": decision}
+        same = [counters.c[name] == value for name, value in key.items()]
+        with self._database.write() as connection:
+            raised = connection.execute(update(counters).where(*same).values(number=counters.c.number + 1))
+            if not raised.rowcount:
+                connection.execute(insert(counters).values(**key, number=1))
+
+    def counted(self) -> tuple[Counter, ...]:
+        """All counters, oldest day first."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(counters).order_by(*counters.primary_key.columns))
+            return tuple(Counter(row.day, row.kind, row.department, row.decision, row.number) for row in rows)
+
+    def log(self, access: Access) -> None:
+        """Append to the access log."""
+        with self._database.write() as connection:
+            connection.execute(insert(accesses).values({name: getattr(access, name) for name in Access.__slots__}))
+
+    def logged(self) -> tuple[Access, ...]:
+        """The access log, oldest entry first."""
+        with self._database.read() as connection:
+            return tuple(
+                Access(**{name: getattr(row, name) for name in Access.__slots__})
+                for row in connection.execute(select(accesses).order_by(accesses.c.seq))
+            )
+
+    def probe(self, now: int) -> None:
+        """Write something, durably. Raises `StoreError` when that is not possible."""
+        with self._database.write() as connection:
+            connection.execute(delete(row_probes))
+            connection.execute(insert(row_probes).values(id=1, at=now))
+
+    def scrub(self) -> bool:
+        """See `Database.scrub`."""
+        return self._database.scrub()
+
+    def _page(self, condition: ColumnElement[bool], after: str, limit: int) -> list[str]:
+        found = select(records.c.id).where(condition, records.c.id > after).order_by(records.c.id).limit(limit)
+        with self._database.read() as connection:
+            return list(connection.execute(found).scalars())
+
+    def _among(self, found: Select[str]) -> set[str]:
+        with self._database.read() as connection:
+            return set(connection.execute(found).scalars())
+
+
+def _row(row: Row[tuple[object, ...]]) -> StoredRow:
+    return StoredRow(**{name: getattr(row, name) for name in StoredRow.__slots__})
