@@ -26,24 +26,21 @@ from typing import Any, TextIO
 import structlog
 
 SAFE_KEYS = frozenset(
-    {
+    (
         # opaque ids that were drawn at random for this purpose
-        "call", "record", "reference", "worker", "request", "key_id", "session",
-        # names out of our own code or catalogue
-        "action", "codec", "concern", "decision", "department", "engine", "error", "event_type", "heard", "kind",
-        "level", "model", "outcome", "phase", "processor", "promise", "prompt", "reason", "room", "state", "status",
-        "target_index", "transport", "version",
-        # how many, how much, how long
-        "attempt", "bytes", "calls", "code", "count", "deleted", "exit_code", "expired", "frames", "limit", "ms", "pid",
-        "port", "queue", "rate", "records", "retries", "seconds", "signal", "size", "workers",
-    }
-)  # fmt: skip
+        "call key_id leg record reference request session worker "
+        # names out of our own code, catalogue or settings
+        "action codec concern decision department engine error event_type heard kind level model outcome phase processor "
+        "promise prompt reason registrar room state status target_index transport version "
+        # how many, how much, how long, yes or no
+        "attempt bytes calls chunks code concerns count deleted exit_code expired frames limit ms pid port queue rate "
+        "records registered retries seconds signal size workers"
+    ).split()
+)
 """The keys an event may carry besides its sentence."""
 
 LONGEST_TEXT = 80
 """Characters of a value: names and ids are shorter, an utterance that slipped under a safe key is cut."""
-
-_ADDED_HERE = frozenset({"event", "timestamp", "logger", "exception", "dropped"})
 
 
 def configure(level: str = "info", form: str = "console", stream: TextIO | None = None) -> None:
@@ -59,8 +56,7 @@ def configure(level: str = "info", form: str = "console", stream: TextIO | None 
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            without_messages,
-            only_safe_keys,
+            only_what_is_safe,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             renderer,
         ],
@@ -73,32 +69,28 @@ def configure(level: str = "info", form: str = "console", stream: TextIO | None 
     root.setLevel(max(threshold, logging.WARNING))
 
 
-def only_safe_keys(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Drop every key that is not known to be harmless, or whose value is not plain and short."""
-    safe: dict[str, Any] = {}
-    dropped: list[str] = []
-    for key, value in event.items():
-        if key in SAFE_KEYS and _plain(value):
-            safe[key] = value.value if isinstance(value, enum.Enum) else value
-        elif key in _ADDED_HERE:
-            safe[key] = value
-        else:
-            dropped.append(key)
-    if dropped:
-        safe["dropped"] = sorted(dropped)
-    return safe
+def only_what_is_safe(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Keep the sentence and safe keys with plain, short values; an exception loses its message, the rest is dropped.
 
-
-def without_messages(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Turn `exc_info` into classes and places, without messages and source lines (structlog processor)."""
+    A structlog processor. What it adds itself (`exception`, `dropped`) cannot be set by a caller.
+    """
+    safe: dict[str, Any] = {"event": event.pop("event", "")}
     error = event.pop("exc_info", None)
     if error is True:
         error = sys.exc_info()[1]
     elif isinstance(error, tuple):
         error = error[1]
+    dropped: list[str] = []
+    for key, value in event.items():
+        if key in SAFE_KEYS and _plain(value):
+            safe[key] = value.value if isinstance(value, enum.Enum) else value
+        else:
+            dropped.append(key)
     if isinstance(error, BaseException):
-        event["exception"] = described(error)
-    return event
+        safe["exception"] = described(error)
+    if dropped:
+        safe["dropped"] = sorted(dropped)
+    return safe
 
 
 def described(error: BaseException) -> str:
