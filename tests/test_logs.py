@@ -63,6 +63,15 @@ def test_anything_else_is_dropped_and_its_name_told(stream: io.StringIO, key: st
     assert line["call"] == "a1b2"
 
 
+def test_a_list_holds_names_of_ours_or_is_dropped(stream: io.StringIO) -> None:
+    structlog.get_logger().info("untrained", concerns=["zahnersatz", "reha_kur"])
+    structlog.get_logger().info("untrained", concerns=["zahnersatz", f"ich habe {CANARY.lower()}"])
+    first, second = lines(stream)
+    assert first["concerns"] == ["zahnersatz", "reha_kur"]
+    assert second["dropped"] == ["concerns"]
+    assert "concerns" not in second
+
+
 def test_bound_values_and_context_pass_the_same_gate(stream: io.StringIO) -> None:
     structlog.contextvars.bind_contextvars(call="a1b2", transcript=CANARY)
     structlog.get_logger().bind(caller=CANARY).info("bound")

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import enum
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Mapping, MutableMapping
@@ -25,22 +26,27 @@ from typing import Any, TextIO
 
 import structlog
 
-SAFE_KEYS = frozenset(
-    (
-        # opaque ids that were drawn at random for this purpose
-        "call key_id leg record reference request session worker "
-        # names out of our own code, catalogue or settings
-        "action codec concern decision department engine error event_type heard kind level model outcome phase processor "
-        "promise prompt reason registrar room state status target_index transport version "
-        # how many, how much, how long, yes or no
-        "attempt bytes calls chunks code concerns count deleted exit_code expired frames limit ms pid port queue rate "
-        "records registered retries seconds signal size workers"
-    ).split()
-)
+# fmt: off
+SAFE_KEYS = frozenset({
+    # opaque ids that were drawn at random for this purpose
+    "call", "key_id", "leg", "record", "reference", "request", "session", "worker",
+    # names out of our own code, catalogue or settings
+    "action", "codec", "concern", "concerns", "decision", "department", "engine", "error", "event_type", "heard", "kind",
+    "level", "model", "outcome", "phase", "processor", "promise", "prompt", "reason", "registrar", "room", "state",
+    "status", "target_index", "transport", "version",
+    # how many, how much, how long, yes or no
+    "attempt", "bytes", "calls", "chunks", "code", "count", "deleted", "exit_code", "expired", "frames", "limit", "ms",
+    "pid", "port", "queue", "rate", "records", "registered", "retries", "seconds", "signal", "size", "workers",
+})
+# fmt: on
 """The keys an event may carry besides its sentence."""
 
 LONGEST_TEXT = 80
 """Characters of a value: names and ids are shorter, an utterance that slipped under a safe key is cut."""
+
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+"""What our own names look like; a list may hold nothing else."""
 
 
 def configure(level: str = "info", form: str = "console", stream: TextIO | None = None) -> None:
@@ -107,6 +113,8 @@ def described(error: BaseException) -> str:
 
 
 def _plain(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return all(isinstance(name, str) and _NAME.fullmatch(name) for name in value)
     return (
         value is None
         or isinstance(value, bool | int | float)
