@@ -31,9 +31,9 @@ SAFE_KEYS = frozenset({
     # opaque ids that were drawn at random for this purpose
     "call", "key_id", "leg", "record", "reference", "request", "session", "worker",
     # names out of our own code, catalogue or settings
-    "action", "codec", "concern", "concerns", "decision", "department", "engine", "error", "event_type", "heard", "kind",
-    "level", "model", "outcome", "phase", "processor", "promise", "prompt", "reason", "registrar", "room", "state",
-    "status", "target_index", "transport", "version",
+    "action", "codec", "concern", "concerns", "decision", "department", "engine", "error", "event_type", "heard",
+    "kind", "level", "model", "outcome", "phase", "processor", "promise", "prompt", "reason", "registrar", "room",
+    "state", "status", "target_index", "transport", "version",
     # how many, how much, how long, yes or no
     "attempt", "bytes", "calls", "chunks", "code", "count", "deleted", "exit_code", "expired", "frames", "limit", "ms",
     "pid", "port", "queue", "rate", "records", "registered", "retries", "seconds", "signal", "size", "workers",
