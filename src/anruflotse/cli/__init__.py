@@ -36,13 +36,14 @@ import typer
 
 import anruflotse
 
-MODULES: tuple[str, ...] = ("settings",)
+MODULES: tuple[str, ...] = ("settings", "records")
 """Command modules under `anruflotse.cli`, in the order `--help` shows them."""
 
 EXIT_CODES: dict[str, int] = {
     "anruflotse.settings.reading:SettingsError": 2,
     "anruflotse.lines.line:LineError": 3,
     "anruflotse.speech.seams:SpeechError": 3,
+    "anruflotse.records.model:StoreError": 3,
 }
 """What the process exits with when an error reaches `main`, by `module:class`, subclasses included.
 

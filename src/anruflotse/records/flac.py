@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
-import soundfile  # type: ignore[import-untyped,unused-ignore]
+import soundfile
 
 from anruflotse.pcm import Pcm
 
