@@ -1,8 +1,8 @@
-"""Changing a sample rate: well for prompts (once, in the parent), cheaply for live audio (rarely, in the worker)."""
+"""Bringing prompts to the rate of a call. Live audio is the worker's: see `voice.fit`."""
 
 from __future__ import annotations
 
-import array
+import numpy as np
 
 from anruflotse.pcm import Pcm
 
@@ -11,7 +11,7 @@ _HALF_TAPS = 31
 
 
 def resample(audio: Pcm, rate: int) -> Pcm:
-    """`audio` at `rate` Hz (both 8000 or 16000), without the aliases of `fit`; some milliseconds for a long prompt.
+    """`audio` at `rate` Hz (both 8000 or 16000), by a half-band filter; some milliseconds for a long prompt.
 
     Raises `ValueError` for other rates: whoever makes prompts makes them at a rate the telephone knows.
     """
@@ -20,9 +20,6 @@ def resample(audio: Pcm, rate: int) -> Pcm:
         raise ValueError(message)
     if audio.rate == rate or not audio.data:
         return Pcm(audio.data, rate)
-    # Imported here: the worker imports this module and has no use for what numpy costs.
-    import numpy as np  # noqa: PLC0415
-
     # A half-band low pass at 4 kHz: a sinc of 63 taps under a Hamming window, 53 dB down in the stop band.
     at = np.arange(-_HALF_TAPS, _HALF_TAPS + 1)
     taps = np.sinc(at / 2) / 2 * np.hamming(len(at))
@@ -34,18 +31,3 @@ def resample(audio: Pcm, rate: int) -> Pcm:
         spread[::2] = 2 * samples
         made = np.convolve(spread, taps, mode="full")[_HALF_TAPS : _HALF_TAPS + len(spread)]
     return Pcm(np.clip(np.rint(made), -32768, 32767).astype("<i2").tobytes(), rate)
-
-
-def fit(pcm: bytes, rate: int, wanted: int) -> bytes:
-    """Live s16le at `rate` as `wanted` Hz by averaging or repeating neighbours; both are 8000 or 16000.
-
-    Only needed when a re-INVITE changes the codec in mid-call: a little aliasing is better than a voice at half speed.
-    Other rates come back unchanged.
-    """
-    if (rate, wanted) == (WIDE, NARROW):
-        samples = array.array("h", pcm[: len(pcm) // 4 * 4])
-        return array.array("h", ((a + b) >> 1 for a, b in zip(samples[::2], samples[1::2], strict=True))).tobytes()
-    if (rate, wanted) == (NARROW, WIDE):
-        samples = array.array("h", pcm)
-        return array.array("h", (sample for sample in samples for _ in range(2))).tobytes()
-    return pcm

@@ -6,12 +6,12 @@ little enough that a `stop` is heard at once (what is queued is flushed).
 
 from __future__ import annotations
 
+import array
 import asyncio
 from typing import TYPE_CHECKING
 
 from baresip import AudioNotActive, AudioRestarted, BaresipError
 
-from anruflotse.lines.sip.resample import fit
 from anruflotse.pcm import FRAME_MS, SAMPLE_BYTES
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 AHEAD_MS = 200
 _READ_BYTES = 32768
 _MS = 1000
+NARROW, WIDE = 8000, 16000
 
 
 class Playout:
@@ -143,3 +144,18 @@ class Voice:
         except BaresipError:
             return
         self._rest = b""
+
+
+def fit(pcm: bytes, rate: int, wanted: int) -> bytes:
+    """Live s16le at `rate` as `wanted` Hz by averaging or repeating neighbours; both are 8000 or 16000.
+
+    Only needed when a re-INVITE changes the codec in mid-call: a little aliasing is better than a voice at half speed.
+    Other rates come back unchanged.
+    """
+    if (rate, wanted) == (WIDE, NARROW):
+        samples = array.array("h", pcm[: len(pcm) // 4 * 4])
+        return array.array("h", ((a + b) >> 1 for a, b in zip(samples[::2], samples[1::2], strict=True))).tobytes()
+    if (rate, wanted) == (NARROW, WIDE):
+        samples = array.array("h", pcm)
+        return array.array("h", (sample for sample in samples for _ in range(2))).tobytes()
+    return pcm
