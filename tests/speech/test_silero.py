@@ -8,7 +8,7 @@ import pytest
 from anruflotse.pcm import Pcm
 from anruflotse.speech.audio import alaw_decode, alaw_encode, from_float, resample, to_float
 from anruflotse.speech.pico import PicoSynthesiser
-from anruflotse.speech.seams import Endpointer, TurnEvent
+from anruflotse.speech.seams import Endpointer, Turn, TurnEvent
 from anruflotse.speech.silero import SileroEndpointer, load_model, segment
 
 CONCERN = "Ich habe eine Frage zu meinem Krankengeld"
@@ -88,7 +88,7 @@ async def test_short_answers_are_turns(word: str) -> None:
 
 def tone(*hertz: float) -> Pcm:
     time = np.arange(8_000) / 8_000
-    return from_float(sum(0.3 * np.sin(2 * np.pi * one * time) for one in hertz), 8_000)
+    return from_float(np.sum([0.3 * np.sin(2 * np.pi * one * time) for one in hertz], axis=0), 8_000)
 
 
 def noise(dbfs: float) -> Pcm:
@@ -172,7 +172,7 @@ async def test_a_file_is_cut_into_its_utterances() -> None:
 async def test_calls_do_not_hear_each_other() -> None:
     audio = joined(silence(0.5), await spoken(CONCERN), silence(1.5))
     speaking, quiet = SileroEndpointer(8_000), SileroEndpointer(8_000)
-    told = []
+    told: list[Turn] = []
     for start in range(0, len(audio.data), 320):
         told += speaking.feed(audio.data[start : start + 320])
         assert not quiet.feed(bytes(320))
