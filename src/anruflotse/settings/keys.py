@@ -75,7 +75,7 @@ def nearest(name: str) -> str | None:
     A key written in the wrong section counts too: `port` alone finds `sip.port`.
     """
     known = [leaf.key for leaf in leaves()] + [group.key for group in groups()]
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.65)
     if close:
         return close[0]
     last = name.rpartition(".")[2]

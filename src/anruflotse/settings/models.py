@@ -284,6 +284,11 @@ class Settings(Section):
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
+    @property
+    def embedded_model(self) -> Path:
+        """Where the embedded recogniser's model is joined (`make setup` does it); used when speech.model is null."""
+        return self.data / "models" / "whisper-base"
+
     def source(self, key: str) -> str:
         """Where the value of a dotted key came from: `default`, `file FILE`, `env NAME` or `option`."""
         return self._sources.get(key, "default")

@@ -16,6 +16,9 @@ from anruflotse.settings.models import Settings
 FILE_VARIABLE = PREFIX + "CONFIG"
 """Names the settings file when the command line does not."""
 
+NULL = "tag:yaml.org,2002:null"
+"""What YAML calls nothing."""
+
 USUAL_FILE = Path("anruflotse.yaml")
 """Read from the working directory when nothing else is named and it is there."""
 
@@ -139,7 +142,7 @@ def _from_file(file: Path) -> Iterator[tuple[str, _Given]]:
         with file.open(encoding="utf-8") as stream:
             loader = yaml.SafeLoader(stream)
             root = loader.get_single_node()
-            if root is None:
+            if root is None or root.tag == NULL:
                 return
             if not isinstance(root, yaml.MappingNode):
                 message = (
@@ -180,7 +183,7 @@ def _from_mapping(
             raise SettingsError(_unknown(key, place, key))
         elif isinstance(node, yaml.MappingNode):
             yield from _from_mapping(file, loader, node, key + ".")
-        elif node.tag != "tag:yaml.org,2002:null":  # a section with nothing below it sets nothing
+        elif node.tag != NULL:  # a section with nothing below it sets nothing
             message = f"{key} ({place}) is a section: write its keys below it, indented."
             raise SettingsError(message)
 
