@@ -20,7 +20,7 @@ from anruflotse.speech.seams import SpeechError, Synthesiser
 from anruflotse.yamlshape import ShapeError
 
 DEPARTMENTS = {"krankengeld": "Krankengeld & Familienleistungen", "pflegekasse": "Pflegekasse"}
-CONCERNS = {"krankengeld": "Ihr Krankengeld oder Ihre Krankmeldung", "pflege": "die Pflegeversicherung"}
+CONCERNS = {"krankengeld": "Ihr Krankengeld oder Ihre Krankmeldung", "pflege": "die Pflegeversicherung", "notfall": ""}
 FILLINGS = Fillings(DEPARTMENTS, CONCERNS, "mkk", "unsere Datenschutzbeauftragte", "montags bis freitags")
 SHIPPED = Path(__file__).parents[2] / "src" / "anruflotse" / "speech" / "prompts.de.yaml"
 
@@ -70,6 +70,7 @@ async def test_what_cannot_be_said_is_missing_in_text_and_audio(tmp_path: Path) 
     wrong: list[tuple[str, dict[str, str]]] = [
         ("gibtsnicht", {}),
         ("verbinde", {}),
+        ("bestaetigen", {"anliegen": "notfall"}),
         ("verbinde", {"abteilung": "unbekannt"}),
         ("verbinde", {"abteilung": "Pflegekasse"}),
         ("verbinde", {"abteilung": "pflegekasse", "anliegen": "pflege"}),
@@ -116,7 +117,7 @@ async def test_prepare_speaks_everything_known_ahead_once(tmp_path: Path) -> Non
     steps: list[tuple[int, int]] = []
     await prompts.prepare(lambda done, total: steps.append((done, total)))
     fixed = sum(1 for gaps in GAPS.values() if not set(gaps) - {"versicherer", "kontakt", "zeiten"})
-    assert len(voice.spoken) == fixed + 2 * len(DEPARTMENTS) + len(CONCERNS)
+    assert len(voice.spoken) == fixed + 2 * len(DEPARTMENTS) + len([text for text in CONCERNS.values() if text])
     assert steps[-1] == (len(voice.spoken), len(voice.spoken))
     await prompts.prepare()
     await prompts.audio("hinweis")

@@ -53,8 +53,8 @@ class Fillings:
     """What the gaps of the prompts are filled with.
 
     `departments` gives the spoken name of each department by its key (completes "Ich verbinde Sie mit der Abteilung
-    ..."), `concerns` the accusative of each concern by its key (completes "Es geht um ..."). `insurer` is the insurer's
-    name as spoken, `contact` completes "Bei Fragen zum Datenschutz erreichen Sie ...", `hours` "Sie erreichen uns ...".
+    ..."), `concerns` the accusative of each concern by its key (completes "Es geht um ..."); a concern without one is
+    never asked about. `insurer` is the insurer's name as spoken, `contact` completes "Bei Fragen zum Datenschutz erreichen Sie ...", `hours` "Sie erreichen uns ...".
     """
 
     departments: Mapping[str, str]
@@ -106,7 +106,7 @@ class PromptBook:
         self._voice = voice
         self._cache = PromptCache(cache)
         self._departments = dict(fillings.departments)
-        self._concerns = dict(fillings.concerns)
+        self._concerns = {key: spoken for key, spoken in fillings.concerns.items() if spoken}
         self._settings = {"versicherer": fillings.insurer, "kontakt": fillings.contact, "zeiten": fillings.hours}
         self._recordings = recordings
         self._catalogue: Catalogue = load_catalogue(catalogue)
