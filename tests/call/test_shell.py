@@ -160,6 +160,44 @@ async def test_the_next_target_is_tried_and_then_a_person() -> None:
     assert len(desk.keeper.sealed) == 1
 
 
+async def test_a_caller_who_leaves_with_the_transfer_is_kept_when_somebody_took_the_call() -> None:
+    """The leg ends as part of a successful transfer: its end alone says nothing about the caller having hung up."""
+    desk = await up_to_the_question(Desk("Pflegegrad", outcomes=(None,)))
+    await desk.says()
+    await desk.prompt_ends(Prompt.CONNECT)
+    settling, desk.leg._settling = desk.leg._settling, None  # noqa: SLF001 - the network reports the two apart
+    desk.leg.drop()
+    await desk.settle()
+    assert settling is not None
+    settling.set_result(Outcome.SUCCEEDED)
+    await desk.settle()
+    assert len(desk.keeper.sealed) == 1
+    assert desk.keeper.counted == [("routed", "pflegekasse")]
+
+
+async def test_an_awaited_turn_cut_by_the_repeat_key_is_no_answer() -> None:
+    desk = Desk("Pflegegrad", hears=(Heard.SPEECH,))
+    await up_to_the_question(desk)
+    desk.speaks()
+    await desk.settle()
+    await desk.presses("*")
+    await desk.says()
+    assert desk.playing() is Prompt.QUESTION
+    assert desk.recogniser.heard == []
+    assert len(desk.screener.heard) == 1, "an objection in it would have gone unheard"
+
+
+async def test_what_is_recognised_after_an_objection_is_not_noted() -> None:
+    desk = await up_to_the_question(Desk("Pflegegrad", outcomes=(None,)))
+    desk.recogniser.hold()
+    await desk.says()
+    await desk.presses("9")
+    desk.recogniser.release()
+    await desk.settle()
+    notes = desk.call._notes  # noqa: SLF001 - nothing of it is public, which is the point
+    assert (notes.transcripts, notes.ranking, notes.turn, notes.recorder.seconds) == ([], None, None, 0.0)
+
+
 async def test_when_nobody_can_be_reached_the_caller_is_told_and_nothing_is_kept() -> None:
     desk = await up_to_the_question(Desk("Pflegegrad"))
     desk.directory.empty = True

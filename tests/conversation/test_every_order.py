@@ -7,7 +7,7 @@ from random import Random
 
 import hypothesis.strategies as st
 from hypothesis import given, settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from anruflotse.conversation import State, step
 from anruflotse.conversation.actions import (
@@ -91,12 +91,11 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(NotUnderstood, turn=TURNS),
     st.builds(RecogniserFailed, turn=TURNS),
     st.just(RecorderStopped()),
-    st.just(RecorderFailed()),
     st.just(TransferSucceeded()),
     st.just(TransferFailed()),
-    st.just(HandOverNow()),
-    st.just(HungUp()),
 )
+ENDINGS: st.SearchStrategy[Event] = st.sampled_from([HungUp(), HandOverNow(), RecorderFailed(), KeyPressed(Key.HUMAN)])
+"""Events that cut most calls short; rarer, so that the others get to see every stage."""
 
 
 @dataclass
@@ -166,13 +165,30 @@ class AnyOrder(RuleBasedStateMachine):
         self.state = State()
         self.witness = Witness()
 
+    @initialize(before=st.lists(EVENTS, max_size=1), may_record=st.sampled_from([True, True, True, False]))
+    def the_phone_is_answered(self, before: list[Event], may_record: bool) -> None:
+        for event in before:
+            self._take(event)
+        self._take(Answered(may_record))
+
     @rule(event=EVENTS)
     def happens(self, event: Event) -> None:
         self._take(event)
 
-    @rule()
-    def request_is_answered_with_a_concern(self) -> None:
-        self._take(Understood(self.state.turn, Verdict.ROUTE, (Candidate("pflege", "pflegekasse"),)))
+    @rule(event=ENDINGS, rare=st.integers(0, 9))
+    def is_cut_short(self, event: Event, rare: int) -> None:
+        if rare == 0:
+            self._take(event)
+
+    @rule(how=st.sampled_from([KeyPressed(Key.OBJECTION), Screened(Heard.OBJECTION)]), rare=st.integers(0, 5))
+    def caller_objects(self, how: Event, rare: int) -> None:
+        if rare == 0:
+            self._take(how)
+
+    @rule(verdict=st.sampled_from([Verdict.ROUTE, Verdict.CONFIRM, Verdict.CHOOSE, Verdict.ASK_AGAIN]))
+    def request_is_answered_with_a_concern(self, verdict: Verdict) -> None:
+        offered = (Candidate("pflege", "pflegekasse"), Candidate("zahnersatz", "leistungen"))
+        self._take(Understood(self.state.turn, verdict, offered[: NUMBER_OF_CANDIDATES.get(verdict, 0)]))
 
     @rule(event=EVENTS)
     def request_is_answered_in_time(self, event: Event) -> None:
@@ -235,7 +251,8 @@ def answer_to(action: Action, state: State, dice: Random) -> list[Event]:
     match action:
         case Play(prompt=prompt):
             over: Event = NoticeFinished() if prompt is Prompt.NOTICE else PromptFinished(prompt)
-            return [dice.choice([over, over, over, over, SpeechStarted(), PromptFailed(prompt), heard])]
+            key = KeyPressed(dice.choice(list(Key)))
+            return [dice.choice([over] * 12 + [SpeechStarted(), PromptFailed(prompt), heard, key])]
         case AwaitSpeech():
             return dice.choice([[Silence()], [SpeechStarted(), TurnEnded()], [SpeechStarted(), heard, TurnEnded()]])
         case StopRecording() | DropEverything():
@@ -264,7 +281,9 @@ def answer_to(action: Action, state: State, dice: Random) -> list[Event]:
 @settings(max_examples=1500, deadline=None)
 def test_every_call_ends_and_no_caller_goes_round_in_circles(seed: int) -> None:
     dice = Random(seed)
+    witness = Witness()
     state, actions = step(State(), Answered())
+    witness.saw(Answered(), State(), state, actions)
     waiting = [event for action in actions for event in answer_to(action, state, dice)]
     questions, ending = 0, None
     for _ in range(400):
@@ -278,7 +297,9 @@ def test_every_call_ends_and_no_caller_goes_round_in_circles(seed: int) -> None:
             event = PromptFinished(state.playing)
         else:
             event = Silence()
-        state, actions = step(state, event)
+        before = state
+        state, actions = step(before, event)
+        witness.saw(event, before, state, actions)
         questions += sum(isinstance(a, Play) and a.prompt.value.startswith("frage") for a in actions)
         for action in actions:
             if isinstance(action, Transfer | HangUp):

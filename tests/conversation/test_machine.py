@@ -143,7 +143,8 @@ def test_an_objection_anywhere_drops_everything_and_reaches_a_person(stage: str,
     assert actions[0] == DropEverything()
     assert Play(Prompt.CONNECT_OBJECTION) in actions
     assert Attend(Attention.NONE) in actions
-    if not any(isinstance(action, Transfer) for action in talk.done):
+    if stage in {"question", "listening", "stopping", "clarify"}:
+        assert not any(isinstance(action, Transfer) for action in talk.done), "transferred while still recording"
         talk.tell(RecorderStopped())
     assert [a for a in talk.done if isinstance(a, Transfer)] == [Transfer(HUMAN)]
     assert talk.tell(TransferSucceeded()) == (DropEverything(), Count(Tally.OBJECTION))
@@ -295,6 +296,14 @@ def test_no_answer_to_the_objection_question_records_nothing(event: Event) -> No
     assert StartRecording() not in talk.done
 
 
+def test_a_doubtful_emergency_interrupts_the_notice_which_is_then_given_again() -> None:
+    talk = Talk(Answered())
+    assert Play(Prompt.EMERGENCY_DOUBT) in talk.tell(Screened(Heard.EMERGENCY, certain=False))
+    assert talk.answered(Heard.NO) == (Play(Prompt.NOTICE), Attend(Attention.SCREEN))
+    assert StartRecording() not in talk.done
+    assert StartRecording() in talk.tell(NoticeFinished())
+
+
 def test_a_second_doubtful_objection_is_not_asked_about_again() -> None:
     talk = Talk(Answered(), NoticeFinished(), Screened(Heard.OBJECTION, certain=False), RecorderStopped())
     talk.answered(Heard.NO)
@@ -374,6 +383,8 @@ def test_the_repeat_key_says_the_last_thing_again_three_times_at_most() -> None:
 def test_a_late_answer_to_an_old_request_changes_nothing() -> None:
     talk = asked()
     talk.stated(Verdict.ASK_AGAIN)
+    talk.tell(SpeechStarted(), TurnEnded(), RecorderStopped())
+    assert talk.state.pending
     before = talk.state
     assert talk.tell(Understood(1, Verdict.ROUTE, (CARE,))) == ()
     assert talk.state == before

@@ -78,7 +78,7 @@ def objection(state: State) -> Result:
     """The caller objects to the recording: nothing of the call remains, a person answers (Art. 21 GDPR, P8-P10)."""
     if state.objected:
         return state, []
-    state = replace(state, objected=True, may_record=False)
+    state = replace(state, objected=True)
     if state.stage in (Stage.TRANSFER, Stage.CLOSING):
         # The call is already on its way to people, or nobody can be reached: only the data are left to drop.
         reason = Tally.OBJECTION if state.stage is Stage.TRANSFER else state.reason
@@ -150,7 +150,7 @@ def give_up(state: State) -> Result:
 
 def arrived(state: State) -> Result:
     """Somebody has taken the call over: keep what may be kept, and be done."""
-    keep = state.held and not state.objected and not state.emergency and state.reason in KEPT
+    keep = state.held and state.reason in KEPT
     department = state.destination.department if state.destination else None
     tally = Count(state.reason or Tally.FAULT, department if state.reason is Tally.ROUTED else None)
     return replace(state, stage=Stage.ENDED, held=False), [Seal() if keep else DropEverything(), tally]

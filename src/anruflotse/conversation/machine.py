@@ -180,7 +180,7 @@ def _recorder(state: State, event: RecorderStopped | RecorderFailed) -> tuple[St
         return handover.proceed(state)
     if state.stage is Stage.UNDERSTANDING and not state.pending:
         return questions.understand(state)
-    if state.rearm and state.stage is Stage.QUESTION:
+    if state.rearm:
         return replace(state, recorder=Recorder.RUNNING, rearm=False, held=True), [StartRecording()]
     return state, []
 
