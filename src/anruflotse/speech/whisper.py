@@ -247,7 +247,7 @@ def confidence(logprob: float) -> float:
 
 
 def log_mel(samples: Floats, seconds: float, mels: int = 80) -> Floats:
-    """Whisper's features of `samples` (16 kHz), padded with silence or cut to `seconds`: `mels` rows, 100 columns a second.
+    """Whisper's features of `samples` (16 kHz), padded with silence or cut to `seconds`: `mels` rows, 100 columns/s.
 
     As in OpenAI's code: Hann window of 25 ms every 10 ms, power, mel filters, log10, 80 dB below the loudest cut off.
     """
