@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
 from anruflotse.clock import SystemClock
 from anruflotse.lines.sip.config import SipConfig
+from anruflotse.lines.sip.leg import SipLeg
 from anruflotse.lines.sip.line import SipLine
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from contextlib import AbstractAsyncContextManager
-
-    from anruflotse.lines.sip.leg import SipLeg
-
-OpenLine = "Callable[..., AbstractAsyncContextManager[SipLine]]"
+OpenLine = Callable[..., AbstractAsyncContextManager[SipLine]]
 
 
 def port_of(line: SipLine, worker: int = 0) -> int:
