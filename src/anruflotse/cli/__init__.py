@@ -40,10 +40,22 @@ MODULES: tuple[str, ...] = ("settings", "records")
 """Command modules under `anruflotse.cli`, in the order `--help` shows them."""
 
 EXIT_CODES: dict[str, int] = {
+    # what was asked for is not so
+    "anruflotse.lines.peers.call_state:CallFailedError": 1,
+    "anruflotse.records.model:AccessRefusedError": 1,
+    # a file the operator or caller of the command gave is wrong
     "anruflotse.settings.reading:SettingsError": 2,
+    "anruflotse.processors.gate:ProcessorError": 2,
+    "anruflotse.speech.audio:AudioError": 2,
+    "anruflotse.speech.prompts:PromptError": 2,
+    "anruflotse.yamlshape:ShapeError": 2,
+    # a part is not reachable or does not work
+    "anruflotse.console.serving:ConsoleError": 3,
     "anruflotse.lines.line:LineError": 3,
-    "anruflotse.speech.seams:SpeechError": 3,
+    "anruflotse.lines.peers.message:SipError": 3,
     "anruflotse.records.model:StoreError": 3,
+    "anruflotse.speech.seams:SpeechError": 3,
+    "anruflotse.understanding.errors:UnderstandingError": 3,
 }
 """What the process exits with when an error reaches `main`, by `module:class`, subclasses included.
 
