@@ -21,7 +21,10 @@ class Refusal(StrEnum):
 
 
 class ProcessorError(Exception):
-    """A processor may not be given a kind of data: `processor` is its key, `refusal` the reason; `str` has the remedy."""
+    """A processor may not be given a kind of data.
+
+    `processor` is its key, `refusal` the reason; `str` says what to do.
+    """
 
     def __init__(self, processor: str, refusal: Refusal, message: str) -> None:
         """Refuse `processor`."""
