@@ -296,7 +296,9 @@ async def test_garbage_on_every_port_is_survived(open_line) -> None:
         shapes = [
             lambda: noise.randbytes(noise.randrange(1, 1200)),
             lambda: b"INVITE sip:x SIP/2.0\r\n" + noise.randbytes(200),
-            lambda: b"INVITE sip:bot@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9\r\nContent-Length: 99999\r\n\r\n",
+            lambda: (
+                b"INVITE sip:bot@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9\r\nContent-Length: 99999\r\n\r\n"
+            ),
             lambda: b"\r\n\r\n",
             lambda: b"SIP/2.0 200 OK\r\nCSeq: 1 REFER\r\n\r\n",
         ]

@@ -87,9 +87,7 @@ async def hear(leg: SipLeg, seconds: float) -> np.ndarray:
 
 async def test_g722_is_wide_band_both_ways(open_line: OpenLine) -> None:
     async with open_line() as line:
-        caller = await start_caller(
-            port=int(line.address.rpartition(":")[2]), transport="udp", codec="g722/16000/1"
-        )
+        caller = await start_caller(port=int(line.address.rpartition(":")[2]), transport="udp", codec="g722/16000/1")
         leg = await next_leg(line)
         assert leg.rate == 16000
         assert await leg.play(BEEP) is True

@@ -283,11 +283,12 @@ def _prompt(payload: bytes) -> Prompt:
 def _control(payload: bytes) -> Control:
     try:
         body = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         # Not chained: the JSON error quotes the document, and that may hold a caller's number.
         message = "A control message is not JSON."
         raise WireError(message) from None
-    cls = _CONTROL.get(body.pop("is", "")) if isinstance(body, dict) else None
+    name = body.pop("is", None) if isinstance(body, dict) else None
+    cls = _CONTROL.get(name) if isinstance(name, str) else None
     if cls is None:
         message = "A control message does not say what it is."
         raise WireError(message)

@@ -41,6 +41,7 @@ BACKLOG = 4 * 1024 * 1024
 _MEDIA_TRIES, _MEDIA_WAIT = 100, 0.01
 _CLOSE_SECONDS = 1.5
 _REGISTER_SECONDS = 8.0
+_ORPHAN_SECONDS = 4
 _KEYS = frozenset("0123456789*#")
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 
@@ -346,7 +347,10 @@ def _shut_in() -> None:
     """Nothing of a call may leave this process but over the wire, and it must not outlive its parent."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    # The end of the wire ends us in good order (callers hear of it). This is for when we cannot see it: a copy of the
+    # parent's socket that lives on in a forked child, or a loop of ours that hangs.
+    signal.signal(signal.SIGUSR1, lambda *_: signal.alarm(_ORPHAN_SECONDS))
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGUSR1, 0, 0, 0)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     # A Ctrl-C or a service manager signals the whole group; the parent decides what it means for calls.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
