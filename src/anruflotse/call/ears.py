@@ -45,9 +45,7 @@ class Ears:
         rules = self._equipment.rules
         self._attention = attention
         self._awaited = False
-        self._endpointer.expect(
-            rules.concern_pause_ms if attention is Attention.CONCERN else rules.answer_pause_ms
-        )
+        self._endpointer.expect(rules.concern_pause_ms if attention is Attention.CONCERN else rules.answer_pause_ms)
 
     def forget(self) -> None:
         """Let go of all audio heard so far."""

@@ -29,9 +29,7 @@ KEPT = frozenset({Tally.ROUTED, Tally.CLOSED, Tally.NOT_UNDERSTOOD, Tally.HANDED
 Result = tuple[State, list[Action]]
 
 
-def hand_over(
-    state: State, destination: Destination, prompt: Play, reason: Tally, *, wait: bool, drop: bool
-) -> Result:
+def hand_over(state: State, destination: Destination, prompt: Play, reason: Tally, *, wait: bool, drop: bool) -> Result:
     """Settle where the call goes; it goes once the recorder is off and, with `wait`, `prompt` was heard to its end."""
     actions: list[Action] = []
     recorder, held = state.recorder, state.held

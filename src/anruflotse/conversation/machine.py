@@ -215,4 +215,3 @@ def _reason_of_hang_up(state: State) -> Tally:
 
 def _count(state: State) -> Count:
     return Count(state.reason or Tally.FAULT)
-

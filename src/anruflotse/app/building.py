@@ -1,0 +1,238 @@
+"""From settings to objects: everything a service, a command or a check needs, made in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from anruflotse import departments, processors
+from anruflotse.app.adapters import BookAnnouncer, CatalogueDirectory, RecordKeeper, WordReader
+from anruflotse.app.metrics import Metrics
+from anruflotse.call import Equipment, Rules
+from anruflotse.call.equipment import Watcher
+from anruflotse.clock import Clock
+from anruflotse.departments.catalogue import Catalogue
+from anruflotse.lines.sip.config import SipConfig
+from anruflotse.notice import Facts, Notice
+from anruflotse.processors.gate import Gate
+from anruflotse.processors.register import Category
+from anruflotse.records.repository import Records
+from anruflotse.settings import Settings
+from anruflotse.speech import model as speech_model
+from anruflotse.speech.pico import PicoSynthesiser
+from anruflotse.speech.prompts import Fillings, PromptBook
+from anruflotse.speech.screening import WhisperScreener
+from anruflotse.speech.seams import Heard
+from anruflotse.speech.silero import SileroEndpointer
+from anruflotse.speech.whisper import WhisperRecogniser
+from anruflotse.understanding import classifier, safety
+from anruflotse.understanding.policy import Policy, measured
+
+GERMANY = ZoneInfo("Europe/Berlin")
+THREADS = 4
+"""For endpointing, understanding and the store: short work that only must not stand on the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A wired system, not yet started."""
+
+    settings: Settings
+    clock: Clock
+    catalogue: Catalogue
+    gate: Gate
+    notice: Notice
+    records: Records
+    keeper: RecordKeeper
+    prompts: PromptBook
+    recogniser: WhisperRecogniser
+    metrics: Metrics
+    equipment: Equipment
+    threads: ThreadPoolExecutor
+
+    def close(self) -> None:
+        """End threads and close files."""
+        self.recogniser.close()
+        self.threads.shutdown()
+        self.records.close()
+
+
+def build(settings: Settings, clock: Clock, watchers: tuple[Watcher, ...] = ()) -> Parts:
+    """Wire everything `settings` ask for. Blocking (about a second: models are loaded); starts no server.
+
+    Raises the rooms' own errors (`SpeechError`, `UnderstandingError`, `ShapeError`, `PromptError`), each with a remedy.
+    """
+    gate = make_gate(settings)
+    catalogue = make_catalogue(settings, gate)
+    notice = make_notice(settings, gate, clock)
+    records = make_records(settings, clock)
+    keeper = RecordKeeper(records)
+    prompts = make_prompts(settings, catalogue)
+    recogniser = make_recogniser(settings)
+    metrics = Metrics()
+    threads = ThreadPoolExecutor(THREADS, thread_name_prefix="call")
+    call = settings.call
+    equipment = Equipment(
+        announcer=BookAnnouncer(prompts),
+        recogniser=recogniser,
+        screener=WhisperScreener(recogniser, word_rules),
+        endpointer=SileroEndpointer,
+        reader=make_reader(settings, catalogue),
+        directory=CatalogueDirectory(catalogue),
+        keeper=keeper,
+        clock=clock,
+        threads=threads,
+        rules=Rules(
+            objection_key=call.objection_key,
+            human_key=call.human_key,
+            repeat_key=call.repeat_key,
+            silence_seconds=call.silence_seconds,
+            max_seconds=call.max_seconds,
+            transfer_seconds=call.transfer_seconds,
+            recognition_seconds=call.recognition_seconds,
+            concern_pause_ms=call.concern_pause_ms,
+            answer_pause_ms=call.answer_pause_ms,
+        ),
+        hints=catalogue.vocabulary(),
+        engines=(recogniser.engine.name, "silero-vad"),
+        notice_version=notice.version(),
+        watchers=(metrics, *watchers),
+    )
+    return Parts(
+        settings, clock, catalogue, gate, notice, records, keeper, prompts, recogniser, metrics, equipment, threads
+    )
+
+
+def word_rules(text: str) -> Heard | None:
+    """The understanding room's word rules as the screener takes them."""
+    heard = safety.read(text)
+    return None if heard is None else Heard(heard)
+
+
+def make_gate(settings: Settings) -> Gate:
+    """The gate that processors pass. Raises `ShapeError`."""
+    return Gate(processors.load(settings.processors.agreements))
+
+
+def make_catalogue(settings: Settings, gate: Gate) -> Catalogue:
+    """The department catalogue; targets of processors are usable only while the gate permits. Raises `ShapeError`."""
+
+    def permitted(processor: str, now: datetime) -> bool:
+        return gate.permits(processor, Category.CALL, now.astimezone(GERMANY).date())
+
+    known = processors.load(settings.processors.agreements).keys()
+    return departments.load(
+        settings.departments.catalogue,
+        federal_state=settings.insurer.federal_state,
+        permitted=permitted,
+        processors=known,
+    )
+
+
+def make_notice(settings: Settings, gate: Gate, clock: Clock) -> Notice:
+    """The privacy notice as these settings make it read."""
+    today = clock.now().astimezone(GERMANY).date()
+    in_force = gate.in_force(today)
+    return Notice(
+        Facts(
+            insurer=settings.insurer.name,
+            retention_days=settings.retention.days,
+            retention_reason=settings.retention.longer_because,
+            privacy_contact=settings.insurer.privacy_contact.written,
+            objection_key=settings.call.objection_key,
+            processors=tuple(processor.name for processor in in_force),
+            without_agreement=tuple(
+                processor.name
+                for processor in processors.load(settings.processors.agreements).values()
+                if processor not in in_force
+            ),
+        )
+    )
+
+
+def make_records(settings: Settings, clock: Clock) -> Records:
+    """The record store in the data directory."""
+    return Records(
+        settings.data / "records",
+        clock,
+        settings.retention.days,
+        longer_reason=settings.retention.longer_because,
+    )
+
+
+def make_prompts(settings: Settings, catalogue: Catalogue) -> PromptBook:
+    """The prompt book. Raises `ShapeError`."""
+    voice = PicoSynthesiser(speed=settings.prompts.speed)
+    return PromptBook(
+        voice,
+        voice=voice.voice,
+        cache=settings.data / "prompts",
+        fillings=Fillings(
+            departments={key: department.name for key, department in catalogue.departments.items()},
+            concerns={key: concern.spoken for key, concern in catalogue.concerns.items()},
+            insurer=settings.insurer.spoken_name,
+            contact=settings.insurer.privacy_contact.spoken,
+            hours=catalogue.hours_text("mensch"),
+        ),
+        catalogue=settings.prompts.file,
+        recordings=settings.prompts.recordings,
+    )
+
+
+def make_recogniser(settings: Settings, tell: Callable[[str], None] | None = None) -> WhisperRecogniser:
+    """The embedded recogniser, or the CTranslate2 model the settings name. Raises `SpeechError`."""
+    embedded = settings.speech.model is None
+    directory = settings.speech.model or embedded_model(settings)
+    if embedded:
+        speech_model.ensure(directory, tell)
+    return WhisperRecogniser(directory, settings.speech.threads, settings.speech.beam, embedded=embedded)
+
+
+def embedded_model(settings: Settings) -> Path:
+    """Where the embedded speech model lies (scripts/setup says the same place)."""
+    return settings.data / "models" / "whisper-base"
+
+
+def make_reader(settings: Settings, catalogue: Catalogue) -> WordReader:
+    """Classifier and decision policy for the catalogue's concerns. Raises `UnderstandingError`."""
+    concerns = catalogue.concerns
+    ranks = classifier.load(
+        settings.data / "models",
+        {key: concern.department for key, concern in concerns.items()},
+        {key: concern.keywords for key, concern in concerns.items()},
+        model=settings.understanding.model,
+    )
+    chosen = settings.understanding
+    thresholds = measured(route=chosen.route, confirm=chosen.confirm, choose=chosen.choose, outside=chosen.outside)
+    return WordReader(ranks, Policy(thresholds), catalogue)
+
+
+def make_sip(settings: Settings) -> SipConfig:
+    """The SIP line's set-up."""
+    sip = settings.sip
+    registration = sip.registration
+    account: dict[str, Any] = (
+        {}
+        if registration is None
+        else {
+            "registrar": registration.registrar,
+            "registrar_transport": registration.transport,
+            "user": registration.user,
+            "password": registration.password.get_secret_value(),
+        }
+    )
+    return SipConfig(
+        host=sip.host,
+        port=sip.port,
+        transports=sip.transports,
+        tls_certificate=sip.tls.certificate,
+        workers=sip.workers,
+        calls_per_worker=sip.calls_per_worker,
+        codecs=sip.codecs,
+        **account,
+    )
