@@ -6,6 +6,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from anruflotse.yamlshape import Node, ShapeError, load, read
 
@@ -113,6 +115,20 @@ def test_value_complaints(text: str, method: str, told: str) -> None:
     assert (caught.value.line, caught.value.column) == (1, 4)
     assert caught.value.message.startswith("a: ")
     assert told in caught.value.message
+
+
+def test_nesting_without_end() -> None:
+    with pytest.raises(ShapeError, match="nested too deeply"):
+        load("[" * 5000)
+
+
+@given(st.text(st.sampled_from("ab1-:,?&*!|>'\"%@`#{}[]~.\t\n \x07ä\u2028\ufeff"), max_size=40))
+def test_any_text_is_read_or_complained_about_at_a_place_inside_it(text: str) -> None:
+    try:
+        load(text)
+    except ShapeError as fault:
+        assert 1 <= fault.line <= text.count("\n") + text.count("\u2028") + 2
+        assert 1 <= fault.column <= len(text) + 2
 
 
 def test_values() -> None:

@@ -109,10 +109,15 @@ def load(source: Path | str, name: str = "<text>") -> tuple[object, Marks]:
         told = ", ".join(part for part in (fault.context, fault.problem) if part) or "this is not YAML"
         mark = Mark(place.line + 1, place.column + 1) if place else Mark(1, 1)
         raise ShapeError(file, mark.line, mark.column, f"{told}.") from fault
+    except RecursionError as fault:
+        raise _too_deep(file) from fault
     if root is None:
         marks.values[()] = Mark(1, 1)
         return None, marks
-    return _build(loader, root, (), marks), marks
+    try:
+        return _build(loader, root, (), marks), marks
+    except RecursionError as fault:
+        raise _too_deep(file) from fault
 
 
 def read(source: Path | str, name: str = "<text>") -> Node:
@@ -301,6 +306,10 @@ def _build(loader: _PlainLoader, node: yaml.Node, path: tuple[Step, ...], marks:
         marks.keys[*path, key] = mark
         found[key] = _build(loader, value_node, (*path, key), marks)
     return found
+
+
+def _too_deep(file: str) -> ShapeError:
+    return ShapeError(file, 1, 1, "the lists and mappings are nested too deeply to be read.")
 
 
 def _kind(data: object) -> str:

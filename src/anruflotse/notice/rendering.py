@@ -45,8 +45,9 @@ class Notice:
         return self.template.title.filled(self.facts).text
 
     def sections(self) -> tuple[Section, ...]:
-        """The sections, gaps filled, without sentences that do not hold for this system."""
-        return tuple(section.filled(self.facts) for section in self.template.sections)
+        """The sections, gaps filled, without sentences that do not hold for this system and what that leaves empty."""
+        filled = (section.filled(self.facts) for section in self.template.sections)
+        return tuple(section for section in filled if section.paragraphs)
 
     def sentences(self) -> tuple[Sentence, ...]:
         """Every sentence with the promises it makes, the title first, in the order of the page."""
