@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anruflotse.yamlshape import Node, ShapeError, load, read
+from anruflotse.yamlshape import Mark, Node, ShapeError, load, read
 
 
 def test_data_and_marks() -> None:
@@ -124,11 +124,13 @@ def test_nesting_without_end() -> None:
 
 @given(st.text(st.sampled_from("ab1-:,?&*!|>'\"%@`#{}[]~.\t\n \x07ä\u2028\ufeff"), max_size=40))
 def test_any_text_is_read_or_complained_about_at_a_place_inside_it(text: str) -> None:
+    place = Mark(1, 1)
     try:
         load(text)
     except ShapeError as fault:
-        assert 1 <= fault.line <= text.count("\n") + text.count("\u2028") + 2
-        assert 1 <= fault.column <= len(text) + 2
+        place = Mark(fault.line, fault.column)
+    assert 1 <= place.line <= text.count("\n") + text.count("\u2028") + 2
+    assert 1 <= place.column <= len(text) + 2
 
 
 def test_values() -> None:

@@ -18,7 +18,7 @@ VOID = {"meta", "link", "br", "hr", "img", "input"}
 
 
 def original_sentences() -> list[str]:
-    """Headings and sentences; a sentence ends with a full stop before a capital letter, but not at "Abs." and the like."""
+    """Headings and sentences; a sentence ends with a full stop before a capital letter, but not after "Abs."."""
     blocks = re.sub(r"^(#.*)$", r"\n\1\n", ORIGINAL, flags=re.MULTILINE).split("\n\n")
     lines = [" ".join(block.split()).lstrip("# ") for block in blocks if block.strip()]
     return [s for line in lines for s in re.split(r"(?<!Abs\.)(?<!Art\.)(?<!Co\.)(?<=\.) (?=[A-ZÄÖÜ])", line)]
