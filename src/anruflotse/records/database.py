@@ -113,6 +113,17 @@ class Database:
             cursor.close()
             return not busy
 
+    def rewrite(self) -> None:
+        """Write the file anew (VACUUM), without what earlier moves of entries between pages may have left in them.
+
+        Merging pages copies entries, and `secure_delete` does not zero every place they were copied from (measured: of
+        500 deleted entries 3 left a part behind). Takes a write lock for as long as it lasts.
+        """
+        with self._translated(), contextlib.closing(self._engine.raw_connection()) as raw:
+            cursor = raw.cursor()
+            cursor.execute("VACUUM")
+            cursor.close()
+
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()

@@ -102,6 +102,10 @@ class KeyStore:
             connection.execute(delete(key_probes))
             connection.execute(insert(key_probes).values(id=1, at=now))
 
+    def rewrite(self) -> None:
+        """See `Database.rewrite`."""
+        self._database.rewrite()
+
     def scrub(self) -> bool:
         """See `Database.scrub`."""
         return self._database.scrub()

@@ -157,8 +157,8 @@ def _private_contents(path: Path) -> bytes:
     except OSError as error:
         message = f"The master key {path} cannot be read ({error.strerror}): it must be a plain file of this user."
         raise StoreError(message) from error
-    with os.fdopen(handle, "rb") as file:
-        facts = os.fstat(file.fileno())
+    try:
+        facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode) or facts.st_uid not in {os.geteuid(), 0}:
             message = f"The master key {path} must be a plain file owned by the user that runs anruflotse."
             raise StoreError(message)
@@ -167,7 +167,9 @@ def _private_contents(path: Path) -> bytes:
                 f"The master key {path} is open to others: run `chmod 600 {path}`, and change it if anybody read it."
             )
             raise StoreError(message)
-        return file.read(4096)
+        return os.read(handle, 4096)
+    finally:
+        os.close(handle)
 
 
 def _contents(path: Path) -> bytes:

@@ -20,6 +20,9 @@ _BATCH = 200
 _GRACE = timedelta(minutes=10)
 """How long a write may take between its key and its row before it counts as never finished."""
 
+_REWRITE_EVERY = timedelta(days=1)
+"""How often the key store is written anew when keys were destroyed: a leftover wrapped key would open a backup."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -31,16 +34,19 @@ class Sweeper:
         self._keys = keys
         self._rows = rows
         self._compare = True
+        self._rewritten: datetime | None = None
+        self._stale = False
         self._deleted = 0
         self._destroyed = 0
-        self._failed = 0
+        self._failed: set[str] = set()
 
     def sweep(self, now: datetime) -> Swept:
         """Destroy everything that has expired at `now`, was never finished, or lacks its other half.
 
         A record that resists is counted and does not hold up the others. Raises `StoreError` when a store is not there.
         """
-        self._deleted = self._destroyed = self._failed = 0
+        self._deleted = self._destroyed = 0
+        self._failed = set()
         at = to_micros(now)
         # A store that cannot be written fails here, once, and not again for every single record.
         self._keys.probe(at)
@@ -56,10 +62,14 @@ class Sweeper:
             self._destroy_all([one for one in ids if one not in there], DestroyReason.HALF_WRITTEN, at)
         if self._compare:
             self._compare_stores(at)
-            self._compare = self._failed > 0
+            self._compare = bool(self._failed)
+        self._stale = self._stale or self._destroyed > 0
+        if self._stale and (self._rewritten is None or now - self._rewritten >= _REWRITE_EVERY):
+            self._keys.rewrite()
+            self._rewritten, self._stale = now, False
         scrubbed = self.scrub()
         return Swept(
-            deleted=self._deleted, keys_destroyed=self._destroyed, failed=self._failed, scrubbed=scrubbed, at=now
+            deleted=self._deleted, keys_destroyed=self._destroyed, failed=len(self._failed), scrubbed=scrubbed, at=now
         )
 
     def destroy(self, ids: list[str], reason: DestroyReason, now: datetime) -> tuple[int, int]:
@@ -68,6 +78,7 @@ class Sweeper:
         # Until the row is gone as well, the next sweep has something to find.
         compare, self._compare = self._compare, True
         destroyed = self._keys.destroy(ids, reason, at)
+        self._stale = True
         deleted = self._rows.destroy(ids, reason, at)
         self._compare = compare
         return deleted, destroyed
@@ -105,7 +116,7 @@ class Sweeper:
             self._destroyed += self._keys.destroy([record_id], reason, at)
             self._deleted += self._rows.destroy([record_id], reason, at)
         except StoreError:
-            self._failed += 1
+            self._failed.add(record_id)
             self._compare = True
             _log.warning("A record could not be destroyed; the next sweep tries again", record=record_id)
 
