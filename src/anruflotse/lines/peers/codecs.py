@@ -130,7 +130,7 @@ def _nearest(law: str) -> npt.NDArray[np.uint8]:
     ranked = values[order]
     middles = (ranked[1:] + ranked[:-1]) / 2
     samples = np.arange(65_536, dtype=np.uint16).view(np.int16).astype(np.int32)
-    return order[np.searchsorted(middles, samples)].astype(np.uint8)
+    return order[np.searchsorted(middles, samples, side="right")].astype(np.uint8)
 
 
 PCMA: Final = Codec("PCMA", 8, 8_000, lambda: _alaw_encode, lambda: _alaw_decode)

@@ -30,6 +30,7 @@ _COMPACT: Final = {
     "o": "event",
 }
 _LENGTH: Final = re.compile(rb"^(?:content-length|l)[ \t]*:[ \t]*(\S+)[ \t]*$", re.IGNORECASE | re.MULTILINE)
+_QUOTED: Final = re.compile(r'^\s*"(?:[^"\\]|\\.)*"')
 _STATUS: Final = re.compile(r"SIP/2\.0 ([1-6]\d\d)(?: (.*))?")
 _REQUEST: Final = re.compile(r"([A-Z]{2,20}) (\S+) SIP/2\.0")
 _HEADER: Final = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+)[ \t]*:[ \t]*(.*)")
@@ -200,6 +201,7 @@ def parse_uri(text: str) -> SipUri:
 
 def address(value: str) -> str:
     """The URI inside a From, To, Contact or Refer-To value, with or without angle brackets and display name."""
+    value = _QUOTED.sub("", value)
     opened = value.find("<")
     if opened >= 0:
         return value[opened + 1 :].partition(">")[0].strip()

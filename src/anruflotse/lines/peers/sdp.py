@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -126,7 +125,7 @@ def _key(attributes: Sequence[str]) -> tuple[str, bytes]:
             continue
         try:
             key = base64.b64decode(keys.removeprefix("inline:").split("|")[0].split(" ")[0], validate=True)
-        except binascii.Error as error:
+        except ValueError as error:
             message = "The SRTP key is not base64."
             raise MalformedMessageError(message) from error
         if len(key) != KEY_BYTES:

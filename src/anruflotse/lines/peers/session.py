@@ -141,7 +141,7 @@ class Session:
         mark = self.now() if after is None else after
         async with asyncio.timeout(seconds):
             while True:
-                for stretch in self.heard.stretches():
+                for stretch in self.heard.stretches(pause=0.1):
                     if stretch.end > mark:
                         return max(stretch.start, mark)
                 self._must_be_up("wait for speech")
