@@ -35,10 +35,9 @@ async def test_stop_and_a_second_play_cut_the_first_short() -> None:
     second = asyncio.create_task(leg.play(BOOP))
     assert await leg.prompt() is BOOP
     assert await first is False
-    assert leg.playing
     await leg.stop()
     assert await second is False
-    assert not leg.playing
+    assert leg.playing is False
     assert leg.stops == 1
 
 
@@ -62,7 +61,10 @@ async def test_audio_and_keys_arrive_and_end_with_the_call() -> None:
     leg.drop()
     leg.say(b"late")
     assert [chunk async for chunk in leg.frames()] == [b"ab"]
-    assert [key async for key in leg.keys()] == ["9", "#"]
+    keys = leg.keys()
+    assert [await anext(keys), await anext(keys)] == ["9", "#"]
+    with pytest.raises(StopAsyncIteration):
+        await anext(keys)
     await leg.closed()
 
 
@@ -86,7 +88,6 @@ async def test_a_dropped_leg_refuses_everything() -> None:
 async def test_transfers_follow_the_script_then_wait_for_the_test() -> None:
     leg = FakeLeg(outcomes=[Outcome.BUSY, None])
     assert await leg.transfer("sip:a@b", "0a", 5) is Outcome.BUSY
-    assert not leg.over
     waiting = asyncio.create_task(leg.transfer("sip:c@d", "0a", 5))
     assert await leg.referral() == ("sip:a@b", "0a")
     assert await leg.referral() == ("sip:c@d", "0a")
@@ -117,6 +118,16 @@ async def test_the_line_rings_and_closes() -> None:
     await as_line.close()
     assert [each async for each in line.calls()] == line.legs
     assert all(each.hung_up for each in line.legs)
+
+
+async def test_a_line_that_refuses_brings_no_more_calls() -> None:
+    line = FakeLine()
+    first = line.ring()
+    await line.refuse()
+    assert line.ring().over
+    assert not first.over
+    await line.close()
+    assert [each async for each in line.calls()] == [first]
 
 
 async def test_a_broken_line_says_so() -> None:

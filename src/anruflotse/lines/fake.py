@@ -189,6 +189,7 @@ class FakeLine:
     def __init__(self, *, broken: str | None = None) -> None:
         """`broken`: `open` raises `LineError` with this message."""
         self.opened = False
+        self.refusing = False
         self.legs: list[FakeLeg] = []
         self._broken = broken
         self._calls: Mailbox[FakeLeg] = Mailbox()
@@ -202,10 +203,13 @@ class FakeLine:
         outcomes: Iterable[Outcome | None] = (),
         instant: bool = False,
     ) -> FakeLeg:
-        """A call comes in; arguments as for `FakeLeg`."""
+        """A call comes in; arguments as for `FakeLeg`. A line that refuses calls hangs up on it at once."""
         leg = FakeLeg(caller=caller, rate=rate, headers=headers, outcomes=outcomes, instant=instant)
         self.legs.append(leg)
-        self._calls.put(leg)
+        if self.refusing:
+            leg.drop()
+        else:
+            self._calls.put(leg)
         return leg
 
     async def open(self) -> None:
@@ -217,6 +221,10 @@ class FakeLine:
     def calls(self) -> AsyncIterator[FakeLeg]:
         """See `Line.calls`."""
         return self._calls
+
+    async def refuse(self) -> None:
+        """See `Line.refuse`; `refusing` tells that it was asked for."""
+        self.refusing = True
 
     async def close(self) -> None:
         """See `Line.close`: ends every leg that is still alive."""

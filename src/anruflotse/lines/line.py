@@ -104,6 +104,10 @@ class Line(Protocol):
         """Calls as they come in, answered, media running. Ends after `close`."""
         ...
 
+    async def refuse(self) -> None:
+        """Take no new calls from now on (486); calls that are up go on. For an orderly end, before `close`."""
+        ...
+
     async def close(self) -> None:
         """Refuse new calls (486/503), end the remaining ones and free the port. Bounded: returns within 5 s."""
         ...

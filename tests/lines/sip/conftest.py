@@ -21,7 +21,14 @@ def port_of(line: SipLine, worker: int = 0) -> int:
 
 
 async def next_leg(line: SipLine) -> SipLeg:
-    return await asyncio.wait_for(anext(line.calls()), 5)  # type: ignore[arg-type]
+    return await asyncio.wait_for(anext(line.calls()), 5)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait, at most 5 s, for what another process does."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 (no event crosses a process border)
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture

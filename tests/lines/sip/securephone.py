@@ -32,7 +32,7 @@ async def main(order: dict[str, object]) -> dict[str, object]:
     extra = ["video_codecs=none"]
     if order.get("srtp"):
         extra.append("mediaenc=srtp-mand")
-    account = Account("anna", "127.0.0.1", "", reg_interval=0, transport=transport,
+    account = Account("anna", "127.0.0.1", "", reg_interval=0, transport=transport,  # type: ignore[arg-type]
                       audio_codecs=(str(order["codec"]),), extra_params=tuple(extra))  # fmt: skip
     agent = await UserAgent.create(runtime, account, transfer_policy="reject")
     call = await agent.dial(f"sip:bot@127.0.0.1:{order['port']};transport={transport}")

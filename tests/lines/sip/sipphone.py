@@ -12,6 +12,7 @@ import re
 import secrets
 import struct
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 
@@ -86,7 +87,7 @@ class Phone(asyncio.DatagramProtocol):
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     acked_at: float = 0.0
 
-    async def __aenter__(self) -> Phone:
+    async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         self.loop = loop
         self.sip, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", 0))

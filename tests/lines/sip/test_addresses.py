@@ -67,7 +67,8 @@ def test_plain_sip_uris_are_targets(target: str) -> None:
     "target",
     [
         "", "mensch", "tel:+4930", "http://x", "sip:", "sip:a@", "sip:a@b?X=1", "sip:a@b>", "<sip:a@b>", "sip:a b@c",
-        "sip:a@b\r\nX: 1", "sip:a@b\n", "sip:a@b;x=\"1\"", "sip:a@b:5060:1", "sip:a@-", "sip:" + "a" * 300 + "@b", "sip:ä@b",
+        "sip:a@b\r\nX: 1", "sip:a@b\n", 'sip:a@b;x="1"', "sip:a@b:5060:1", "sip:a@-", "sip:" + "a" * 300 + "@b",
+        "sip:ä@b",
     ],
 )  # fmt: skip
 def test_anything_that_could_carry_more_than_a_target_is_refused(target: str) -> None:
@@ -96,5 +97,5 @@ def test_a_reference_is_hexadecimal(reference: str) -> None:
         (503, False, Outcome.REFUSED),
     ],
 )
-def test_what_a_failed_transfer_came_to(status: int | None, timed_out: bool, outcome: Outcome) -> None:  # noqa: FBT001
+def test_what_a_failed_transfer_came_to(status: int | None, timed_out: bool, outcome: Outcome) -> None:
     assert failed_transfer(status, timed_out=timed_out) is outcome

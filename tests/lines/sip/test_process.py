@@ -20,7 +20,7 @@ from anruflotse.lines.sip.line import FIRST_BACKOFF, SipLine
 from anruflotse.lines.sip.ports import DIRECTORY_PREFIX
 from anruflotse.lines.sip.process import WorkerProcess
 from anruflotse.pcm import Pcm
-from tests.lines.sip.conftest import OpenLine, next_leg, port_of
+from tests.lines.sip.conftest import OpenLine, next_leg, port_of, until
 from tests.lines.sip.sipphone import Phone, tone
 
 BEEP = Pcm(tone(440, 0.3).tobytes(), 8000)
@@ -49,16 +49,19 @@ def alive(pid: int) -> bool:
         return False
 
 
-async def until_dead(pid: int) -> None:
-    async with asyncio.timeout(5):
-        while alive(pid):
-            await asyncio.sleep(0.02)
+def homes() -> set[Path]:
+    """The directories of workers that are up (or left something behind)."""
+    return set(Path(tempfile.gettempdir()).glob(f"{DIRECTORY_PREFIX}*"))
 
 
-async def until_up(line: SipLine, workers: int = 1) -> None:
-    async with asyncio.timeout(5):
-        while line.health().workers_up < workers:
-            await asyncio.sleep(0.02)
+def files_of(pid: int) -> set[str]:
+    """The regular files a process has open."""
+    paths = (os.path.realpath(link) for link in Path(f"/proc/{pid}/fd").iterdir())
+    return {path for path in paths if Path(path).is_file()}
+
+
+def contents(directory: Path) -> list[Path]:
+    return [path for path in directory.rglob("*") if path.is_file()]
 
 
 async def test_a_worker_does_not_outlive_a_killed_parent_and_says_goodbye(tmp_path: Path) -> None:
@@ -72,8 +75,8 @@ async def test_a_worker_does_not_outlive_a_killed_parent_and_says_goodbye(tmp_pa
         parent.kill()
         await parent.wait()
         await asyncio.wait_for(phone.ended.wait(), 3)
-    await until_dead(int(pid))
-    assert list(tmp_path.iterdir()) == [], "and nothing is left of it"
+    await until(lambda: not alive(int(pid)))
+    assert contents(tmp_path) == [], "and nothing is left of it"
 
 
 async def test_the_signals_of_a_terminal_are_the_parents_business(open_line: OpenLine) -> None:
@@ -101,13 +104,11 @@ async def test_a_worker_that_hangs_is_ended_and_started_again() -> None:
         for _ in range(4):
             clock.advance(1.0)
             await asyncio.sleep(0)
-        await until_dead(first)
-        async with asyncio.timeout(5):
-            while line.health().workers_up:
-                await asyncio.sleep(0.01)
+        await until(lambda: not alive(first))
+        await until(lambda: line.health().workers_up == 0)
         await asyncio.sleep(0.01)
         clock.advance(FIRST_BACKOFF)
-        await until_up(line)
+        await until(lambda: line.health().workers_up == 1)
         assert line.pids[0] != first
         assert line.health().restarts == 1
     finally:
@@ -150,13 +151,9 @@ async def test_nothing_of_a_call_touches_the_disk(open_line: OpenLine, capfd: py
             leg = await next_leg(line)
             assert leg.caller == f"+{canary}"
             await leg.play(BEEP)
-            opened = {
-                os.path.realpath(f"/proc/{line.pids[0]}/fd/{fd}") for fd in os.listdir(f"/proc/{line.pids[0]}/fd")
-            }
-            opened = {path for path in opened if Path(path).is_file()}
-            assert opened == set(), "the worker has no regular file open"
-            assert [path for path in home.rglob("*") if path.is_file()] == []
-    assert not home.exists()
+            assert files_of(line.pids[0]) == set()
+            assert contents(home) == []
+    assert home not in homes()
     told = capfd.readouterr()
     assert canary not in told.out + told.err
 
@@ -241,8 +238,8 @@ async def test_a_parents_message_from_a_worker_breaks_the_protocol() -> None:
 
 async def test_a_worker_that_cannot_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    before = set(Path(tempfile.gettempdir()).glob(f"{DIRECTORY_PREFIX}*"))
+    before = homes()
     line = SipLine(SipConfig(port=0), SystemClock())
     with pytest.raises(LineError, match="died while starting"):
         await line.open()
-    assert set(Path(tempfile.gettempdir()).glob(f"{DIRECTORY_PREFIX}*")) <= before
+    assert homes() <= before

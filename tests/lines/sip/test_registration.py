@@ -51,7 +51,7 @@ class Registrar(asyncio.DatagramProtocol):
         part = dict(re.findall(r'(\w+)="?([^",]+)"?', given))
         first, second = md5(f"bot:pbx:{self.password}"), md5(f"REGISTER:{part['uri']}")
         wanted = md5(f"{first}:n1:{part['nc']}:{part['cnonce']}:{part['qop']}:{second}")
-        return part["username"] == "bot" and part["response"] == wanted
+        return (part["username"], part["response"]) == ("bot", wanted)
 
 
 async def registrar(password: str) -> tuple[Registrar, asyncio.DatagramTransport, int]:

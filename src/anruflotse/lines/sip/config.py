@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
-from pathlib import Path  # noqa: TC003 (dataclass field: introspected at run time)
+from pathlib import Path
 from typing import Literal
 
 from anruflotse.lines.line import LineError

@@ -165,6 +165,8 @@ class SipLine:
                 began = self._clock.monotonic()
                 try:
                     await process.run()
+                except Exception as error:  # a worker's slot must outlive any mistake of ours
+                    log.critical("sip worker's supervision failed", worker=index, exc_info=error)
                 finally:
                     self._processes[index] = None
                 if self._clock.monotonic() - began > HEALTHY_SECONDS:
@@ -180,7 +182,7 @@ class SipLine:
             try:
                 fresh = await self._start(index)
             except LineError as error:
-                log.warning("sip worker does not start again yet", worker=index, reason=str(error))
+                log.warning("sip worker does not start again yet", worker=index, exc_info=error)
                 continue
             if self._ending.is_set():  # decided while it was starting
                 await fresh.kill()

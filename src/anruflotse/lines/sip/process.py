@@ -170,7 +170,7 @@ class WorkerProcess:
                 self._silent = 0
                 self._take(message)
         except wire.WireError as error:
-            log.critical("sip worker broke the protocol and is ended", pid=self.pid, reason=str(error))
+            log.critical("sip worker broke the protocol and is ended", pid=self.pid, exc_info=error)
 
     def _take(self, message: wire.Message) -> None:
         match message:
@@ -199,6 +199,9 @@ class WorkerProcess:
             case wire.Played():
                 leg.played(message.number)
             case wire.Referred():
+                if message.outcome not in set(Outcome):
+                    text = "A worker told an outcome that is none."
+                    raise wire.WireError(text)
                 leg.referred(message.number, Outcome(message.outcome))
             case wire.Closed():
                 del self._legs[message.leg]

@@ -70,7 +70,8 @@ class Referrals:
         """Use `runtime`; takes over the logger of the stack's SIP trace."""
         self._runtime = runtime
         self._watch = AcceptanceWatch()
-        trace = logging.getLogger("baresip.native.sip")
+        # Not for logging: this is where the stack hands its trace over, and where it ends.
+        trace = logging.getLogger("baresip.native.sip")  # noqa: TID251
         trace.propagate = False
         trace.setLevel(logging.DEBUG)
         trace.addHandler(self._watch)

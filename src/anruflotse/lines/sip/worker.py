@@ -355,7 +355,7 @@ def _shut_in() -> None:
     # A Ctrl-C or a service manager signals the whole group; the parent decides what it means for calls.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    # The stack's log has SIP messages in it, so nothing in this process logs: there is no handler, not even the default.
+    # The stack's log has SIP messages in it, so nothing in this process logs: no handler, not even the default one.
     logging.lastResort = None
 
 
