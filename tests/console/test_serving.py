@@ -9,7 +9,7 @@ import socket
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from prometheus_client import CollectorRegistry
 
 from anruflotse.console import Address, ConsoleError, Health, build, serve
@@ -42,6 +42,18 @@ async def test_the_peer_is_the_sockets_own(app: FastAPI) -> None:
     async with serve(app, "127.0.0.1", 0) as address:
         assert (await get(address, "/metrics")).status_code == 200
         assert (await get(address, "/metrics", {"X-Forwarded-For": "198.51.100.7"})).status_code == 403
+
+
+async def test_no_header_changes_the_peer() -> None:
+    bare = FastAPI()
+
+    @bare.get("/peer")
+    async def peer(request: Request) -> str:
+        return request.client.host if request.client else ""
+
+    async with serve(bare, "127.0.0.1", 0) as address:
+        answer = await get(address, "/peer", {"X-Forwarded-For": "198.51.100.7", "X-Forwarded-Proto": "https"})
+    assert answer.json() == "127.0.0.1"
 
 
 async def test_a_taken_port_is_told_with_a_remedy(app: FastAPI) -> None:

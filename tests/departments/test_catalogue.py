@@ -188,6 +188,13 @@ def test_a_department_left_without_usable_target_counts_as_closed() -> None:
     assert uris(route.skipped) == ["sip:6@10.0.0.1", "sip:ueberlauf@10.0.0.9"]
 
 
+def test_targets_skipped_on_the_way_through_alternatives_are_told() -> None:
+    overflow = 'ueberlauf: [{ziel: "sip:5@[::1]:5070", dienstleister: fremde}]'
+    route = load(FILE.replace('ueberlauf: ["sip:5@[::1]:5070"]', overflow)).route("erste", SUNDAY)
+    assert (route.alternative, uris(route.targets)) == ("dritte", ["sips:4@haus.example:5061"])
+    assert uris(route.skipped) == ["sip:5@[::1]:5070"]
+
+
 def test_processors_named(catalogue: Catalogue) -> None:
     assert catalogue.processors() == {"helfer", "fremde"}
 
