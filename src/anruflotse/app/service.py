@@ -26,7 +26,7 @@ HAND_OVER_SECONDS = 20.0
 
 
 class Service:
-    """One voicebot. `async with Service(parts) as service`, then it takes calls until the block is left."""
+    """One voicebot: `open` it, then `async with` it; it takes calls until the block is left."""
 
     def __init__(
         self, parts: Parts, *, drain_seconds: float = 30.0, progress: Callable[[int, int], None] | None = None
@@ -44,13 +44,16 @@ class Service:
         self.line = SipLine(make_sip(parts.settings), parts.clock)
         self.console: Address
 
-    async def __aenter__(self) -> Service:
-        """Open everything. Raises `LineError`, `ConsoleError`, `PromptError`, `StoreError`, each with a remedy."""
+    async def open(self) -> None:
+        """Open everything. Raises `LineError`, `ConsoleError`, `PromptError`, each with a remedy, and frees all then."""
         try:
             await self._open()
         except BaseException:
             await self._close()
             raise
+
+    async def __aenter__(self) -> Service:
+        """The service, opened before."""
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -1,0 +1,156 @@
+"""What a call needs, checked part by part, each finding with what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from anruflotse.app import building
+from anruflotse.clock import SystemClock
+from anruflotse.departments.catalogue import Catalogue
+from anruflotse.lines.line import LineError
+from anruflotse.processors.register import Category
+from anruflotse.records.model import StoreError
+from anruflotse.settings import Settings
+from anruflotse.speech.seams import SpeechError
+from anruflotse.understanding.errors import UnderstandingError
+from anruflotse.yamlshape import ShapeError
+
+FREE_BYTES = 1 << 30
+"""Below this much free disk a warning is due."""
+EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
+"""A clock before this date is wrong: this version did not exist then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One part, how it is, and what to do when it is not well."""
+
+    part: str
+    status: Literal["ok", "warning", "fault"]
+    found: str
+    remedy: str = ""
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Check every part. Never raises for a fault it can name; starts no server and places no call."""
+    findings = list(await asyncio.to_thread(lambda: list(_blocking(settings))))
+    findings += await _prompts(settings)
+    return findings
+
+
+def _blocking(settings: Settings) -> Iterator[Finding]:
+    yield from _ports(settings)
+    yield _line(settings)
+    yield _tried("speech model", "complete, hashes right", lambda: building.make_recogniser(settings).close())
+    catalogue: Catalogue | None = None
+    try:
+        gate = building.make_gate(settings)
+        catalogue = building.make_catalogue(settings, gate)
+    except ShapeError as error:
+        yield Finding("departments", "fault", str(error), "Correct the file at the place named.")
+    else:
+        yield Finding(
+            "departments", "ok", f"{len(catalogue.departments)} departments, {len(catalogue.concerns)} concerns"
+        )
+        today = SystemClock().now().astimezone(building.GERMANY).date()
+        for name in sorted(catalogue.processors()):
+            if gate.permits(name, Category.CALL, today):
+                yield Finding("processors", "ok", f"{name}: agreement in force")
+            else:
+                remedy = (
+                    "Enter the agreement in the register (processors.agreements); until then its targets are skipped."
+                )
+                yield Finding("processors", "warning", f"{name}: named by a target, no agreement in force", remedy)
+        reader = catalogue
+        yield _tried("understanding", "model complete", lambda: building.make_reader(settings, reader))
+    yield _records(settings)
+    yield _disk(settings)
+    yield _clock()
+
+
+def _tried(part: str, good: str, work: Callable[[], object]) -> Finding:
+    try:
+        work()
+    except (SpeechError, UnderstandingError, ShapeError) as error:
+        return Finding(part, "fault", str(error), "")
+    return Finding(part, "ok", good)
+
+
+def _ports(settings: Settings) -> Iterator[Finding]:
+    wanted = [("sip.port", settings.sip.host, settings.sip.port, kind) for kind in _kinds(settings)]
+    wanted.append(("console.port", settings.console.host, settings.console.port, socket.SOCK_STREAM))
+    for key, host, port, kind in wanted:
+        name = f"{key} {port}/{'udp' if kind == socket.SOCK_DGRAM else 'tcp'}"
+        try:
+            with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as probe:
+                if kind == socket.SOCK_STREAM:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, port))
+        except OSError as error:
+            reason = error.strerror or "not available"
+            yield Finding(
+                name, "fault", reason, f"End the program that uses it (or this service, if it runs), or set {key}."
+            )
+        else:
+            yield Finding(name, "ok", "free")
+
+
+def _kinds(settings: Settings) -> list[socket.SocketKind]:
+    kinds = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
+    return [kinds[transport] for transport in settings.sip.transports if transport in kinds]
+
+
+def _line(settings: Settings) -> Finding:
+    try:
+        building.make_sip(settings).check()
+    except LineError as error:
+        return Finding("line", "fault", str(error), "Correct the setting.")
+    return Finding("line", "ok", ", ".join(settings.sip.transports))
+
+
+def _records(settings: Settings) -> Finding:
+    records = building.make_records(settings, SystemClock())
+    try:
+        records.prepare()
+        healthy = records.healthy()
+    except StoreError as error:
+        return Finding("records", "fault", str(error), "Calls are taken, but none is recorded until this is mended.")
+    finally:
+        records.close()
+    if not healthy:
+        return Finding(
+            "records", "fault", "no record can be written", "Check the disk and the rights of the data directory."
+        )
+    return Finding("records", "ok", "master key, key store and record store work")
+
+
+def _disk(settings: Settings) -> Finding:
+    free = shutil.disk_usage(settings.data if settings.data.exists() else settings.data.absolute().parent).free
+    if free < FREE_BYTES:
+        return Finding("disk", "warning", f"{free >> 20} MB free", "Free some space; a full disk means no recordings.")
+    return Finding("disk", "ok", f"{free >> 30} GB free")
+
+
+def _clock() -> Finding:
+    now = SystemClock().now()
+    if now < EARLIEST:
+        return Finding("clock", "fault", f"the machine says {now:%Y-%m-%d}", "Set the clock; retention depends on it.")
+    return Finding("clock", "ok", f"{now:%Y-%m-%d %H:%M} UTC")
+
+
+async def _prompts(settings: Settings) -> list[Finding]:
+    try:
+        catalogue = building.make_catalogue(settings, building.make_gate(settings))
+        book = building.make_prompts(settings, catalogue)
+        problems = await book.check()
+    except ShapeError as error:
+        return [Finding("prompts", "fault", str(error), "Correct the file at the place named.")]
+    if problems:
+        return [Finding("prompts", "fault", problem) for problem in problems]
+    return [Finding("prompts", "ok", f"{len(book.names)} prompts can be spoken")]

@@ -1,0 +1,29 @@
+"""The demonstration: `demo`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from anruflotse.cli.options import Config, Data, examples, load
+
+Once = Annotated[bool, typer.Option("--once", help="Stop when the last sample caller has hung up.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("demo", epilog=examples("anruflotse demo", "anruflotse demo --once"))(demo)
+
+
+def demo(config: Config = None, data: Data = None, once: Once = False) -> None:
+    """Let sample callers phone the voicebot over real SIP, and show what becomes of every call.
+
+    Exit code 1 when a call did not end where it must.
+    """
+    import asyncio
+
+    from anruflotse.demo.playing import play_demo
+
+    if not asyncio.run(play_demo(load(config, data), once=once)):
+        raise typer.Exit(1)
