@@ -54,10 +54,21 @@ async def test_nothing_to_speak_is_an_error(text: str) -> None:
         await PicoSynthesiser().speak(text)
 
 
-async def test_a_failure_does_not_repeat_the_text() -> None:
-    secret = "geheimgeheim" * 9_000
-    with pytest.raises(SpeechError) as caught:
-        await PicoSynthesiser().speak(secret)
+@pytest.mark.parametrize("text", ["geheim" * 20, "geheim " * 200], ids=["word", "sentence"])
+async def test_what_pico_would_choke_on_is_refused_without_repeating_it(text: str) -> None:
+    with pytest.raises(SpeechError, match="words up to 100 and sentences up to 1000") as caught:
+        await PicoSynthesiser().speak(text)
+    assert "geheim" not in str(caught.value)
+
+
+async def test_a_failing_engine_is_told_without_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> bytes:
+        message = "pico_getData failed on geheim"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr("py_nanotts.NanoTTS.speak", fail)
+    with pytest.raises(SpeechError, match="could not speak") as caught:
+        await PicoSynthesiser().speak("geheim")
     assert "geheim" not in str(caught.value)
 
 

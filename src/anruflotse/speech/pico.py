@@ -23,10 +23,13 @@ _QUIET: Final = 100
 """Samples below this (-50 dBFS) at the edges are Pico's own padding."""
 _FADE_SAMPLES: Final = 80
 _BLOCK: Final = 160
-_COMMA_BLOCKS: Final = 22
-"""Pauses within a sentence are shortened to 220 ms: a comma, not the end."""
+_COMMA_BLOCKS: Final = 18
+"""Pauses within a sentence are shortened to 180 ms: a comma, not the end."""
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?…])\s+(?=\S)")
 _SPEAKABLE: Final = re.compile(r"\w")
+_LONGEST_WORD: Final = 100
+_LONGEST_SENTENCE: Final = 1_000
+"""Pico fails, or never returns, on a word of many thousand letters, and it would hold the whole process meanwhile."""
 
 
 class PicoSynthesiser:
@@ -36,7 +39,7 @@ class PicoSynthesiser:
     how tests get their callers. Safe to use from many threads and tasks.
     """
 
-    def __init__(self, speed: float = 0.95, pitch: float = 1.0, volume: float = 1.0, pause_ms: int = 250) -> None:
+    def __init__(self, speed: float = 0.95, pitch: float = 1.0, volume: float = 1.0, pause_ms: int = 220) -> None:
         """Speak with these settings and `pause_ms` between sentences. Raises ValueError outside Pico's ranges."""
         if not MIN_SPEED <= speed <= MAX_SPEED or not MIN_PITCH <= pitch <= MAX_PITCH or volume <= 0 or pause_ms < 0:
             message = (
@@ -55,9 +58,15 @@ class PicoSynthesiser:
     async def speak(self, text: str) -> Pcm:
         """Speak German `text`, without silence at its edges, off the event loop.
 
-        Raises SpeechError when there is nothing to speak or Pico fails, without repeating the text.
+        Raises SpeechError, which does not repeat the text, when there is nothing to speak, when a word (100 characters)
+        or a sentence (1000) is too long, and when Pico fails.
         """
-        sentences = [part for part in _SENTENCE_END.split(_plain(text)) if _SPEAKABLE.search(part)]
+        plain = _plain(text)
+        sentences = [part for part in _SENTENCE_END.split(plain) if _SPEAKABLE.search(part)]
+        longest_word = max(map(len, plain.split()), default=0)
+        if longest_word > _LONGEST_WORD or max(map(len, sentences), default=0) > _LONGEST_SENTENCE:
+            message = f"Pico speaks words up to {_LONGEST_WORD} and sentences up to {_LONGEST_SENTENCE} characters."
+            raise SpeechError(message)
         if not sentences:
             message = "There is nothing to speak: the text holds no word."
             raise SpeechError(message)
@@ -73,7 +82,7 @@ class PicoSynthesiser:
         try:
             raw = self._engine.speak(sentence, voice="de-DE", speed=self._speed, pitch=self._pitch, volume=self._volume)
         except Exception as error:
-            message = "Pico could not speak a text: it may hold a word too long to be one."
+            message = "Pico could not speak a text: try other words or punctuation."
             raise SpeechError(message) from error
         return _shorten_pauses(to_samples(trim(Pcm(raw, RATE))))
 
@@ -91,7 +100,7 @@ def trim(audio: Pcm) -> Pcm:
 
 
 def _shorten_pauses(samples: Samples) -> Samples:
-    """`samples` with every pause longer than 220 ms cut to that, in blocks of 10 ms."""
+    """`samples` with every pause longer than 180 ms cut to that, in blocks of 10 ms."""
     blocks = samples[: samples.size // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
     quiet = np.abs(blocks.astype(np.int32)).max(axis=1) <= _QUIET if blocks.size else np.zeros(0, np.bool_)
     run, keep = 0, np.ones(len(blocks), np.bool_)
