@@ -79,6 +79,7 @@ class Phone(asyncio.DatagramProtocol):
     port: int
     codec: str = "PCMA"
     headers: tuple[str, ...] = ()
+    numbered: bool = True
     from_uri: str = "sip:+4930123456@127.0.0.1"
     replies: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     refers: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
@@ -189,7 +190,7 @@ class Phone(asyncio.DatagramProtocol):
 
     def accept(self, refer: str) -> None:
         # RFC 3515 2.4.6: from the second REFER in a dialog on, its NOTIFYs carry its CSeq as id.
-        self.event = "refer" if not self.event else f"refer;id={header(refer, 'CSeq').split()[0]}"
+        self.event = "refer" if not self.event or not self.numbered else f"refer;id={header(refer, 'CSeq').split()[0]}"
         self.reply(refer, "202 Accepted")
 
     async def notify(self, sipfrag: str, *, last: bool) -> None:

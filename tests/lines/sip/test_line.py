@@ -229,6 +229,33 @@ async def test_nobody_answers_in_time_and_the_next_target_does(open_line: OpenLi
         assert await asyncio.wait_for(transfer, 3) is Outcome.SUCCEEDED
 
 
+async def test_a_peer_that_does_not_number_its_notifies_is_understood_after_a_timeout(open_line: OpenLine) -> None:
+    async with open_line() as line, call(line, numbered=False) as (phone, leg):
+        transfer = asyncio.create_task(leg.transfer("sip:a@127.0.0.1", REFERENCE, 0.3))
+        phone.accept(await asyncio.wait_for(phone.refers.get(), 3))
+        assert await asyncio.wait_for(transfer, 3) is Outcome.NO_ANSWER
+        for sipfrag, outcome in [("486 Busy Here", Outcome.BUSY), ("200 OK", Outcome.SUCCEEDED)]:
+            transfer = asyncio.create_task(leg.transfer("sip:b@127.0.0.1", REFERENCE, 5))
+            phone.accept(await asyncio.wait_for(phone.refers.get(), 3))
+            await phone.notify(sipfrag, last=True)
+            assert await asyncio.wait_for(transfer, 2) is outcome
+        await asyncio.wait_for(phone.ended.wait(), 3)
+
+
+async def test_a_target_given_up_on_that_answers_after_all_has_the_caller(open_line: OpenLine) -> None:
+    async with open_line() as line, call(line) as (phone, leg):
+        transfer = asyncio.create_task(leg.transfer("sip:a@127.0.0.1", REFERENCE, 0.3))
+        phone.accept(await asyncio.wait_for(phone.refers.get(), 3))
+        first = phone.event
+        assert await asyncio.wait_for(transfer, 3) is Outcome.NO_ANSWER
+        transfer = asyncio.create_task(leg.transfer("sip:b@127.0.0.1", REFERENCE, 5))
+        phone.accept(await asyncio.wait_for(phone.refers.get(), 3))
+        phone.event = first
+        await phone.notify("200 OK", last=True)
+        assert await asyncio.wait_for(transfer, 2) is Outcome.SUCCEEDED
+        await asyncio.wait_for(phone.ended.wait(), 3)
+
+
 async def test_a_bye_without_a_notify_is_unknown_if_the_refer_was_taken(open_line: OpenLine) -> None:
     async with open_line() as line:
         async with call(line) as (phone, leg):

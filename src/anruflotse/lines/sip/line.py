@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 FIRST_BACKOFF, LAST_BACKOFF = 0.25, 8.0
 HEALTHY_SECONDS = 30.0
 """A worker that lived this long starts its backoff anew."""
-_CLOSE_SECONDS = 3.8
+_CLOSE_SECONDS = 3.0
 _REGISTER_SECONDS = 9.0
 _PORT_TRIES = 3
 _REFUSED_FOR_GOOD = {401, 403, 404, 407}

@@ -39,7 +39,7 @@ PULSE = 1.0
 BACKLOG = 4 * 1024 * 1024
 """Bytes waiting for a parent that does not read, beyond which caller audio is dropped: late audio is worth nothing."""
 _MEDIA_TRIES, _MEDIA_WAIT = 100, 0.01
-_CLOSE_SECONDS = 1.5
+_CLOSE_SECONDS = 1.2
 _REGISTER_SECONDS = 8.0
 _ORPHAN_SECONDS = 4
 _KEYS = frozenset("0123456789*#")
