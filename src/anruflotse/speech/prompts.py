@@ -54,7 +54,8 @@ class Fillings:
 
     `departments` gives the spoken name of each department by its key (completes "Ich verbinde Sie mit der Abteilung
     ..."), `concerns` the accusative of each concern by its key (completes "Es geht um ..."); a concern without one is
-    never asked about. `insurer` is the insurer's name as spoken, `contact` completes "Bei Fragen zum Datenschutz erreichen Sie ...", `hours` "Sie erreichen uns ...".
+    never asked about. `insurer` is the insurer's name as spoken, `contact` completes "Bei Fragen zum Datenschutz
+    erreichen Sie ...", `hours` completes "Sie erreichen uns ...".
     """
 
     departments: Mapping[str, str]

@@ -27,7 +27,7 @@ _RATES: Final = (8_000, 16_000)
 
 
 class SileroEndpointer:
-    """An `Endpointer`: cheap to make (0.1 ms once the model is loaded), about 2 ms of CPU per second of audio.
+    """An `Endpointer`: made in microseconds once the model is loaded, 2 to 3 ms of CPU per second of audio.
 
     `feed` runs the network in the calling thread, which it leaves the GIL for; hand it chunks of 20 to 100 ms from a
     thread pool. One instance serves one call and takes one chunk at a time. It never keeps more than 30 s of audio.
