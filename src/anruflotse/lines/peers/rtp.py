@@ -7,6 +7,7 @@ import contextlib
 import secrets
 import socket
 import struct
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,6 +30,12 @@ _HEADER: Final = 12
 _REBASE_AFTER: Final = 0.5
 _EARLY_PACKETS: Final = 100
 _PORT_ATTEMPTS: Final = 50
+_PACKETS_AT_ONCE: Final = 64
+_MAX_PACKET: Final = 2_048
+_SO_TIMESTAMPNS: Final = 35
+"""Linux's socket option, which Python's `socket` does not name, on the architectures it runs on."""
+_TIMESPEC: Final = struct.Struct("@ll")
+_ANCILLARY_BYTES: Final = socket.CMSG_SPACE(_TIMESPEC.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +85,7 @@ class _KeyPress:
     timestamp: int | None = None
 
 
-class Stream(asyncio.DatagramProtocol):
+class Stream:
     """One call's audio both ways. Made with `Stream.open`; sends nothing before `start`.
 
     From `start` on a packet goes out every 20 ms, silence when there is nothing to say, as a telephone does. A loop
@@ -93,7 +100,8 @@ class Stream(asyncio.DatagramProtocol):
         self.late_ms = 0.0
         self._clock = clock
         self._on_key = on_key
-        self._transport: asyncio.DatagramTransport | None = None
+        self._socket: socket.socket | None = None
+        self._port = 0
         self._control: socket.socket | None = None
         self._remote: tuple[str, int] | None = None
         self._early: list[tuple[float, bytes, tuple[str, int]]] = []
@@ -115,15 +123,15 @@ class Stream(asyncio.DatagramProtocol):
     async def open(cls, host: str, clock: Callable[[], float], on_key: Callable[[str], None]) -> Stream:
         """Bind a free even port on `host`, and the odd one above it so that RTCP meant for us disturbs nobody."""
         stream = cls(clock, on_key)
-        media, stream._control = _bind_pair(host)
-        loop = asyncio.get_running_loop()
-        stream._transport, _ = await loop.create_datagram_endpoint(lambda: stream, sock=media)
+        stream._socket, stream._control = _bind_pair(host)
+        stream._port = stream._socket.getsockname()[1]
+        asyncio.get_running_loop().add_reader(stream._socket, stream._readable)
         return stream
 
     @property
     def port(self) -> int:
         """The port we receive on."""
-        return int(self._transport.get_extra_info("sockname")[1]) if self._transport else 0
+        return self._port
 
     def start(
         self,
@@ -156,7 +164,7 @@ class Stream(asyncio.DatagramProtocol):
         """Queue `audio` (8 or 16 kHz) behind what is being said; the future is True once its last frame went out."""
         loop = asyncio.get_running_loop()
         said: asyncio.Future[bool] = loop.create_future()
-        if self.heard is None or self._transport is None:
+        if self.heard is None or self._socket is None:
             said.set_result(False)
             return said
         data = at_rate(audio, self.heard.codec.rate).data
@@ -179,7 +187,7 @@ class Stream(asyncio.DatagramProtocol):
         """Send `key` as telephone events (RFC 4733) in place of audio; the future is True once it was released."""
         ticks = max(1, round(milliseconds / 20))
         pressed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        if self._transport is None:
+        if self._socket is None:
             pressed.set_result(False)
             return pressed
         steps: deque[tuple[int, bool] | None] = deque((tick * TICK_UNITS, False) for tick in range(1, ticks + 1))
@@ -204,24 +212,30 @@ class Stream(asyncio.DatagramProtocol):
             press = self._presses.popleft()
             if not press.pressed.done():
                 press.pressed.set_result(False)
-        if self._transport:
-            self._transport.close()
-            self._transport = None
+        if self._socket:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self._socket.close()
+            self._socket = None
         if self._control:
             self._control.close()
             self._control = None
 
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        """Take a packet; asyncio calls this."""
-        if self._remote is None:
-            # Audio may overtake the answer that says where it comes from.
-            if len(self._early) < _EARLY_PACKETS:
-                self._early.append((self._clock(), data, addr))
-            return
-        self._take(self._clock(), data, addr)
-
-    def error_received(self, exc: Exception) -> None:
-        """Ignore that nobody listens at the other end any more: its BYE, or ours, ends the call."""
+    def _readable(self) -> None:
+        """Take what has arrived, each packet with the time at which the kernel got it: however late we come to look."""
+        for _ in range(_PACKETS_AT_ONCE):
+            if self._socket is None:
+                return
+            try:
+                data, ancillary, _, source = self._socket.recvmsg(_MAX_PACKET, _ANCILLARY_BYTES)
+            except OSError:
+                # Nothing more, or the news that nobody listens at the other end: a BYE ends the call, not this.
+                return
+            at = self._clock() - _age(ancillary)
+            if self._remote is not None:
+                self._take(at, data, source)
+            elif len(self._early) < _EARLY_PACKETS:
+                # Audio may overtake the answer that says where it comes from.
+                self._early.append((at, data, source))
 
     def _take(self, at: float, data: bytes, source: tuple[str, int]) -> None:
         if source[:2] != self._remote:
@@ -298,9 +312,21 @@ class Stream(asyncio.DatagramProtocol):
     def _send(self, payload_type: int, payload: bytes, timestamp: int, *, marker: bool) -> None:
         self._sequence = (self._sequence + 1) & 0xFFFF
         data = Packet(payload_type, self._sequence, timestamp, self._source, payload, marker).encode()
-        if self._transport and self._remote:
-            self._transport.sendto(self._seal.protect(data) if self._seal else data, self._remote)
-            self.sent += 1
+        if self._socket and self._remote:
+            # A packet that the network does not take is lost, as packets are.
+            with contextlib.suppress(OSError):
+                self._socket.sendto(self._seal.protect(data) if self._seal else data, self._remote)
+                self.sent += 1
+
+
+def _age(ancillary: list[tuple[int, int, bytes]]) -> float:
+    """Seconds since the kernel got the packet these control messages came with; 0 where it does not say."""
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS and len(data) >= _TIMESPEC.size:
+            seconds, nanoseconds = _TIMESPEC.unpack_from(data)
+            # Never negative, whoever sets the machine's clock in this moment.
+            return max(0.0, float(time.time() - seconds - nanoseconds / 1e9))
+    return 0.0
 
 
 def _bind_pair(host: str) -> tuple[socket.socket, socket.socket]:
@@ -312,6 +338,9 @@ def _bind_pair(host: str) -> tuple[socket.socket, socket.socket]:
             port = media.getsockname()[1]
             if port % 2 == 0:
                 control.bind((host, port + 1))
+                # Not every system knows it; then a packet's time is when we looked.
+                with contextlib.suppress(OSError):
+                    media.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
                 media.setblocking(False)  # noqa: FBT003 - the standard library's signature
                 return media, control
         media.close()
