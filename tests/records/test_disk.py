@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import subprocess
@@ -14,13 +15,15 @@ import pytest
 
 from anruflotse.clock import FakeClock
 from anruflotse.records import flac
-from anruflotse.records.model import DestroyReason, Purpose
+from anruflotse.records.database import Database
+from anruflotse.records.model import DestroyReason, Purpose, StoreError
 from anruflotse.records.repository import Records
 from tests.records.conftest import MakeDraft, speech
 
 CANARY = "Kanarienvogel Zwitscherstein"
 NUMBER = "+49 30 98765432109"
 VOICE = speech(2, seed=4711)
+ROOT = Path(__file__).parents[2]
 
 CHILD = """
 import os, signal, sys
@@ -119,7 +122,7 @@ def test_nothing_lies_there_in_plain_after_being_killed(tmp_path: Path, clock: F
         timeout=60,
         capture_output=True,
         cwd=tmp_path,
-        env={"PYTHONPATH": str(Path(__file__).parents[2]), "TMPDIR": str(tmp_path)},
+        env={"PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in (".", "src")), "TMPDIR": str(tmp_path)},
     )
     assert killed.returncode == -9, killed.stderr
     assert CANARY.encode() not in killed.stdout + killed.stderr
@@ -210,6 +213,25 @@ def test_the_key_store_is_written_anew_once_a_day_when_keys_were_destroyed(
     clock.advance(86400)
     store.sweep()
     assert rewritings() == second
+
+
+def test_a_key_store_that_cannot_be_written_anew_does_not_stop_the_sweep(
+    store: Records, make_draft: MakeDraft, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rewritten: list[bool] = []
+
+    def refuse(_: Database) -> None:
+        rewritten.append(True)
+        message = "The key store is full."
+        raise StoreError(message)
+
+    store.seal(make_draft())
+    clock.advance(28 * 86400)
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "rewrite", refuse)
+        assert store.sweep().deleted == 1
+        assert store.sweep().scrubbed
+    assert len(rewritten) == 2
 
 
 def test_expired_records_leave_no_byte_either(store: Records, canary: str, directory: Path, clock: FakeClock) -> None:

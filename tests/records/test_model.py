@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from anruflotse.pcm import Pcm
 from anruflotse.records.model import LEGAL_BASIS, Purpose, retention
 from tests.records.conftest import MakeDraft
 
@@ -41,9 +42,10 @@ def test_a_reference_is_opaque_hex(make_draft: MakeDraft, reference: str) -> Non
         make_draft(reference=reference)
 
 
-def test_a_draft_without_anything_said_is_no_record(make_draft: MakeDraft) -> None:
+@pytest.mark.parametrize("recording", [None, Pcm(b"", 8000)])
+def test_a_draft_without_anything_said_is_no_record(make_draft: MakeDraft, recording: Pcm | None) -> None:
     with pytest.raises(ValueError, match="count the call"):
-        make_draft(recording=None, transcripts=("", ""))
+        make_draft(recording=recording, transcripts=("", ""))
 
 
 def test_times_need_a_zone(make_draft: MakeDraft) -> None:

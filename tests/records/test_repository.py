@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from anruflotse.clock import FakeClock
+from anruflotse.pcm import Pcm
 from anruflotse.records import flac
 from anruflotse.records.master import LocalMaster, TamperedError
 from anruflotse.records.model import AccessRefusedError, DestroyReason, NotFoundError, Purpose, StoreError
@@ -58,10 +59,11 @@ def test_audio_comes_only_when_asked_for(store: Records, make_draft: MakeDraft) 
 
 
 def test_a_call_without_number_or_recording_is_stored_without(store: Records, make_draft: MakeDraft) -> None:
-    record = store.open(store.seal(make_draft(recording=None, caller=None)), "a", READ, audio=True)
-    assert not record.has_recording
-    assert record.recording is None
-    assert record.caller is None
+    for recording in (None, Pcm(b"", 8000)):
+        record = store.open(store.seal(make_draft(recording=recording, caller=None)), "a", READ, audio=True)
+        assert not record.has_recording
+        assert record.recording is None
+        assert record.caller is None
 
 
 def test_the_list_is_newest_first_and_limited(store: Records, make_draft: MakeDraft, clock: FakeClock) -> None:
@@ -261,6 +263,17 @@ class TestExpiry:
         with pytest.raises(NotFoundError):
             store.open(one, "a", READ)
         assert store.sweep().deleted == 1
+
+    def test_the_earlier_of_two_expiries_counts(
+        self, store: Records, make_draft: MakeDraft, directory: Path, clock: FakeClock
+    ) -> None:
+        one = store.seal(make_draft())
+        with closing(rows_file(directory)) as database:
+            database.execute("UPDATE records SET expires_at = expires_at - 86400000000")
+        clock.advance(27 * 86400)
+        with pytest.raises(NotFoundError):
+            store.open(one, "a", READ)
+        assert store.sweep().keys_destroyed == 1
 
 
 class TestDestroying:

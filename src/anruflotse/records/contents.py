@@ -34,7 +34,7 @@ class Details:
 
 
 def pack(draft: Draft) -> dict[str, bytes]:
-    """The parts of `draft`, by name; a caller or recording it has not is left out."""
+    """The parts of `draft`, by name; a caller it does not know and a recording without a sample are left out."""
     parts = {
         SUMMARY: _padded(
             {
@@ -58,7 +58,7 @@ def pack(draft: Draft) -> dict[str, bytes]:
     }
     if draft.caller:
         parts[CALLER] = _padded(draft.caller)
-    if draft.recording is not None:
+    if draft.recording and draft.recording.data:
         parts[RECORDING] = flac.encode(draft.recording)
     return parts
 

@@ -103,7 +103,7 @@ class Draft:
         if self.started_at.tzinfo is None or self.recorded_at.tzinfo is None:
             message = "The times of a draft need a time zone: give UTC."
             raise ValueError(message)
-        if self.recording is None and not any(self.transcripts):
+        if not (self.recording and self.recording.data) and not any(self.transcripts):
             message = "A draft without recording and transcript is no record: count the call instead."
             raise ValueError(message)
 

@@ -6,6 +6,7 @@ key is unreadable and is found again.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
@@ -33,6 +34,7 @@ class Sweeper:
         """Sweep `keys` and `rows`. The first sweep compares them (after a crash, an old backup)."""
         self._keys = keys
         self._rows = rows
+        self._lock = threading.Lock()
         self._compare = True
         self._rewritten: datetime | None = None
         self._stale = False
@@ -45,6 +47,27 @@ class Sweeper:
 
         A record that resists is counted and does not hold up the others. Raises `StoreError` when a store is not there.
         """
+        with self._lock:
+            return self._sweep(now)
+
+    def destroy(self, ids: list[str], reason: DestroyReason, now: datetime) -> tuple[int, int]:
+        """Destroy these records and return how many rows and keys there were. Raises `StoreError`."""
+        at = to_micros(now)
+        with self._lock:
+            # Until the row is gone as well, the next sweep has something to find.
+            compare, self._compare = self._compare, True
+            destroyed = self._keys.destroy(ids, reason, at)
+            self._stale = True
+            deleted = self._rows.destroy(ids, reason, at)
+            self._compare = compare
+        return deleted, destroyed
+
+    def scrub(self) -> bool:
+        """Empty the logs of both stores; False when one of them must wait for a reader."""
+        keys, rows = self._keys.scrub(), self._rows.scrub()
+        return keys and rows
+
+    def _sweep(self, now: datetime) -> Swept:
         self._deleted = self._destroyed = 0
         self._failed = set()
         at = to_micros(now)
@@ -65,28 +88,15 @@ class Sweeper:
             self._compare = bool(self._failed)
         self._stale = self._stale or self._destroyed > 0
         if self._stale and (self._rewritten is None or now - self._rewritten >= _REWRITE_EVERY):
-            self._keys.rewrite()
-            self._rewritten, self._stale = now, False
+            try:
+                self._keys.rewrite()
+                self._rewritten, self._stale = now, False
+            except StoreError:
+                _log.warning("The key store could not be written anew; the next sweep tries again")
         scrubbed = self.scrub()
         return Swept(
             deleted=self._deleted, keys_destroyed=self._destroyed, failed=len(self._failed), scrubbed=scrubbed, at=now
         )
-
-    def destroy(self, ids: list[str], reason: DestroyReason, now: datetime) -> tuple[int, int]:
-        """Destroy these records and return how many rows and keys there were. Raises `StoreError`."""
-        at = to_micros(now)
-        # Until the row is gone as well, the next sweep has something to find.
-        compare, self._compare = self._compare, True
-        destroyed = self._keys.destroy(ids, reason, at)
-        self._stale = True
-        deleted = self._rows.destroy(ids, reason, at)
-        self._compare = compare
-        return deleted, destroyed
-
-    def scrub(self) -> bool:
-        """Empty the logs of both stores; False when one of them must wait for a reader."""
-        keys, rows = self._keys.scrub(), self._rows.scrub()
-        return keys and rows
 
     def _compare_stores(self, at: int) -> None:
         """Find rows without key, keys whose row is gone, and keys that an old backup brought back."""
