@@ -74,7 +74,7 @@ class Agent:
                     lambda: StreamFlow(self._received, self._streams.add), self._host, self.port
                 )
             except OSError:
-                self._udp.close()
+                await self._udp.close()
                 raise
 
     async def close(self) -> None:
@@ -98,7 +98,7 @@ class Agent:
         if self._server:
             self._server.close()
         if self._udp:
-            self._udp.close()
+            await self._udp.close()
 
     @property
     def host(self) -> str:

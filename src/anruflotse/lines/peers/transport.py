@@ -81,6 +81,7 @@ class UdpEndpoint(asyncio.DatagramProtocol):
     def __init__(self, received: Receiver) -> None:
         """Hand every datagram with its flow to `received`."""
         self._received = received
+        self._lost = asyncio.Event()
         self._transport: asyncio.DatagramTransport | None = None
 
     @classmethod
@@ -110,10 +111,15 @@ class UdpEndpoint(asyncio.DatagramProtocol):
         if self._transport and not self._transport.is_closing():
             self._transport.sendto(data, remote)
 
-    def close(self) -> None:
-        """Free the port."""
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """The socket is closed; asyncio calls this."""
+        self._lost.set()
+
+    async def close(self) -> None:
+        """Free the port; it can be bound again when this returns."""
         if self._transport:
             self._transport.close()
+            await self._lost.wait()
 
 
 class StreamFlow(asyncio.Protocol):
