@@ -71,12 +71,16 @@ _CREDITS: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """What one decoding found: the text, its average token log-probability and how often its decoder was cut short."""
+    """What one decoding found: the text, its average token log-probability, whether its decoder had to be stopped.
+
+    `others` are what else it may have been, likeliest first: the rest of the beam.
+    """
 
     text: str = field(repr=False)
     logprob: float
     no_speech: float
     cut: bool
+    others: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def repetitive(self) -> bool:
@@ -108,7 +112,6 @@ class WhisperEngine:
         self._start = [self._special(name) for name in ("startoftranscript", "de", "transcribe")]
         self._no_times = self._special("notimestamps")
         self._previous = self._special("startofprev")
-        self._end = self._special("endoftext")
 
     def encode(self, samples: Floats, seconds: float) -> Any:  # noqa: ANN401 - CTranslate2 has no types
         """The encoder's output for `samples` (16 kHz), padded with silence or cut to a window of `seconds`."""
@@ -120,17 +123,28 @@ class WhisperEngine:
         start = [*([self._previous, *prompt] if prompt else []), *self._start, self._no_times]
         limit = min(_CONTEXT, len(start) + _TOKENS_ANYWAY + round(_TOKENS_PER_SECOND * seconds))
         result = self._model.generate(
-            encoded, [start], beam_size=beam, max_length=limit, return_scores=True, return_no_speech_prob=True
+            encoded,
+            [start],
+            beam_size=beam,
+            num_hypotheses=beam,
+            max_length=limit,
+            return_scores=True,
+            return_no_speech_prob=True,
         )[0]
         tokens = result.sequences_ids[0]
-        text = self._tokenizer.decode(tokens).strip()
+        text, *others = (self._tokenizer.decode(sequence).strip() for sequence in result.sequences_ids)
         # The score is the mean without the end token; the sum over one more is how OpenAI's code averages it.
         logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
-        return Hearing(text, float(logprob), float(result.no_speech_prob), cut=len(start) + len(tokens) >= limit)
+        cut = len(start) + len(tokens) >= limit
+        return Hearing(text, float(logprob), float(result.no_speech_prob), cut, tuple(others))
 
-    def score(self, encoded: Any, phrases: Sequence[Sequence[int]]) -> list[float]:  # noqa: ANN401
-        """The log-probability of each of `phrases` (from `tokens`) to have been said, its end included."""
-        row = np.asarray(encoded)
+    def score(self, encoded: Any, phrases: Sequence[Sequence[int]], seconds: float) -> list[float]:  # noqa: ANN401
+        """The log-probability of each of `phrases` (from `tokens`) to be what was said.
+
+        Only the part of the window up to `seconds` is looked at: it must hold the utterance and a second of silence
+        after it, without which the last words score as if they had not been said.
+        """
+        row = np.asarray(encoded)[:, : math.ceil(seconds * _FRAMES_PER_SECOND)]
         frames = row.shape[1]
         scores: dict[int, float] = {}
         # Phrases of one length side by side: the batch pads to its longest. Larger batches lose time on memory.
@@ -138,7 +152,7 @@ class WhisperEngine:
         for first in range(0, len(order), _BATCH):
             batch = order[first : first + _BATCH]
             repeated = ctranslate2.StorageView.from_array(np.repeat(row, len(batch), axis=0))
-            texts = [[*phrases[index], self._end] for index in batch]
+            texts = [list(phrases[index]) for index in batch]
             aligned = self._model.align(repeated, self._start, texts, [2 * frames] * len(batch))
             for index, found in zip(batch, aligned, strict=True):
                 scores[index] = float(np.log(np.maximum(found.text_token_probs, 1e-10)).sum())
@@ -181,7 +195,13 @@ class WhisperRecogniser:
 
     async def run(self, work: Callable[[], Result], *, urgent: bool = False) -> Result:
         """Have a worker do `work`, which may use `engine`. Same promises as `transcribe`."""
-        return await asyncio.wrap_future(self._desk.put(work, urgent=urgent))
+        future = self._desk.put(work, urgent=urgent)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            # asyncio would pass this on one round of the loop later; the audio must go in the same step.
+            future.cancel()
+            raise
 
     def recognise(self, audio: Pcm, hints: tuple[str, ...] = ()) -> Transcript:
         """What `transcribe` does, blocking, in the calling thread."""

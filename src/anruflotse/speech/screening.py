@@ -1,0 +1,193 @@
+"""Listening for the few things that must be understood at any time: yes, no, an objection, a wish for a human.
+
+Free decoding alone errs on short words ("Nö" comes out as "Ja"), so two judges must agree before anything is certain:
+
+- the rules, which read what was decoded freely, and
+- a comparison with a closed list of phrases (`phrases.de.yaml`). Each phrase is scored by its log-probability given the
+  audio minus the same given near-silence (pointwise mutual information), which takes out how common the phrase is.
+
+A closed list has an answer for everything. Therefore it also holds much of what else callers say, and what was decoded
+freely competes with it as "something else" whenever the rules find nothing in it.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import yaml
+
+from anruflotse.pcm import Pcm
+from anruflotse.speech.audio import from_float
+from anruflotse.speech.seams import Heard, Screening, SpeechError, Transcript, WordRules
+from anruflotse.speech.whisper import RATE, Floats, WhisperRecogniser, prepare
+
+LONG_SECONDS: Final = 6.0
+"""Longer speech is no short answer: then the rules alone read it, and nothing found is certain."""
+CERTAIN_MARGIN: Final = 3.0
+"""So much likelier (in nats) than the next meaning must the phrases' meaning be."""
+
+_WINDOW: Final = 10.0
+_REST_SECONDS: Final = 1.2
+_BEAM: Final = 5
+_ALWAYS_LETTERS: Final = 12
+_ALIKE: Final = 32
+_SCALE: Final = 2.0
+_QUIET: Final = 1e-4
+_QUIET_SECONDS: Final = 3.2
+_URGENCY: Final = (Heard.OBJECTION, Heard.EMERGENCY, Heard.HUMAN)
+_MEANINGS: Final = frozenset(Heard) - {Heard.SILENCE}
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """One phrase of the list: what it means, its tokens, its pieces of three letters and its score on near-silence."""
+
+    meaning: Heard
+    tokens: tuple[int, ...] = field(repr=False)
+    pieces: frozenset[str] = field(repr=False)
+    short: bool
+    silent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """The phrases' verdict: the likeliest meaning and by how many nats it leads over the next one."""
+
+    meaning: Heard
+    margin: float
+
+
+class WhisperScreener:
+    """A `Screener` that shares a recogniser's model and workers; its requests go before recognition.
+
+    Audio over 30 s is cut. Build it off the event loop: scoring the list on near-silence takes about a second.
+    """
+
+    def __init__(self, recogniser: WhisperRecogniser, rules: WordRules, phrases: Path | None = None) -> None:
+        """Read the phrases, from the shipped list unless `phrases` names another. Raises SpeechError when it is none."""
+        self._recogniser = recogniser
+        self._engine = recogniser.engine
+        self._rules = rules
+        self._quiet = self._engine.encode(_near_silence(), _WINDOW)
+        self._phrases = self._prepare(read_phrases(phrases))
+
+    async def screen(self, audio: Pcm) -> Screening:
+        """Judge one short utterance (8 or 16 kHz). Raises SpeechError when the engine cannot answer."""
+        return await self._recogniser.run(lambda: self.judge(audio), urgent=True)
+
+    def judge(self, audio: Pcm) -> Screening:
+        """What `screen` does, blocking, in the calling thread."""
+        refused = self._recogniser.refuse(audio)
+        if refused is not None:
+            return Screening(Heard.SILENCE, certain=True, confidence=1.0)
+        if audio.seconds > LONG_SECONDS:
+            return self._judge_long(self._recogniser.recognise(audio))
+        samples = prepare(audio)
+        encoded = self._engine.encode(samples, _WINDOW)
+        seconds = len(samples) / RATE
+        # No hints here: on a second of audio a vocabulary prompt invents its own words.
+        hearing = self._engine.decode(encoded, (), seconds, _BEAM)
+        transcript = self._recogniser.judge(hearing)
+        if transcript.reason in ("no_speech", "empty"):
+            return Screening(Heard.SILENCE, certain=True, confidence=max(0.5, hearing.no_speech))
+        said = self._rules(hearing.text)
+        weighing = self.weigh(encoded, seconds, (hearing.text, *hearing.others), said)
+        return decide(said, weighing, transcript)
+
+    def weigh(self, encoded: Any, seconds: float, texts: Iterable[str], said: Heard | None) -> Weighing:  # noqa: ANN401
+        """Compare the audio with the phrases; `texts` are what was decoded, the first of which means `said`."""
+        texts = tuple(texts)
+        phrases = self._alike(texts)
+        decoded = tuple(self._engine.tokens(texts[0]))
+        heard = self._engine.score(encoded, [*(phrase.tokens for phrase in phrases), decoded], seconds + _REST_SECONDS)
+        scores = dict.fromkeys(_MEANINGS, -math.inf)
+        for phrase, score in zip(phrases, heard, strict=False):
+            scores[phrase.meaning] = max(scores[phrase.meaning], score - phrase.silent)
+        if said is None:
+            silent = self._engine.score(self._quiet, [decoded], _QUIET_SECONDS)[0]
+            scores[Heard.SPEECH] = max(scores[Heard.SPEECH], heard[-1] - silent)
+        first, second = sorted(scores, key=scores.__getitem__, reverse=True)[:2]
+        return Weighing(first, scores[first] - scores[second])
+
+    def _alike(self, texts: Iterable[str]) -> list[Phrase]:
+        """The phrases worth scoring: all short ones, and those most like what was decoded. All would take a second."""
+        decoded = [_pieces(text) for text in texts]
+
+        def likeness(phrase: Phrase) -> float:
+            return max(2 * len(phrase.pieces & text) / (len(phrase.pieces) + len(text) or 1) for text in decoded)
+
+        long = sorted((phrase for phrase in self._phrases if not phrase.short), key=likeness, reverse=True)
+        return [*(phrase for phrase in self._phrases if phrase.short), *long[:_ALIKE]]
+
+    def _judge_long(self, transcript: Transcript) -> Screening:
+        if transcript.reason in ("no_speech", "empty"):
+            return Screening(Heard.SILENCE, certain=True, confidence=1.0)
+        said = self._rules(transcript.text)
+        if said is None:
+            return Screening(Heard.SPEECH, certain=transcript.accepted, confidence=transcript.confidence)
+        return Screening(said, certain=False, confidence=transcript.confidence)
+
+    def _prepare(self, table: Mapping[Heard, tuple[str, ...]]) -> tuple[Phrase, ...]:
+        listed = [(meaning, text) for meaning, texts in table.items() for text in texts]
+        tokens = [tuple(self._engine.tokens(text)) for _, text in listed]
+        silent = self._engine.score(self._quiet, tokens, _QUIET_SECONDS)
+        return tuple(
+            Phrase(meaning, own, _pieces(text), len(text) <= _ALWAYS_LETTERS, score)
+            for (meaning, text), own, score in zip(listed, tokens, silent, strict=True)
+        )
+
+
+def decide(said: Heard | None, weighing: Weighing, transcript: Transcript) -> Screening:
+    """Join what the rules read (`said`) with what the phrases weigh: certain only when both say the same, clearly."""
+    read = said or Heard.SPEECH
+    share = 1 / (1 + math.exp(-min(weighing.margin, 50.0) / _SCALE))
+    if read == weighing.meaning:
+        certain = transcript.accepted and weighing.margin >= CERTAIN_MARGIN
+        return Screening(read, certain, share * math.sqrt(transcript.confidence))
+    both = (read, weighing.meaning)
+    # The dearer mistake decides; between yes and no, and against mere speech, the phrases hear short words better.
+    urgent = next((meaning for meaning in _URGENCY if meaning in both), None)
+    heard = urgent or (read if weighing.meaning is Heard.SPEECH else weighing.meaning)
+    return Screening(heard, certain=False, confidence=0.5 * (share if heard == weighing.meaning else 1 - share))
+
+
+def read_phrases(file: Path | None = None) -> dict[Heard, tuple[str, ...]]:
+    """The list of phrases by meaning. Raises SpeechError, naming the file and the fault."""
+    name = str(file) if file else "phrases.de.yaml"
+    try:
+        source = file or importlib.resources.files("anruflotse.speech") / "phrases.de.yaml"
+        table = yaml.safe_load(source.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        message = f"The phrases in {name} cannot be read: {error}"
+        raise SpeechError(message) from error
+    expected = {str(meaning) for meaning in _MEANINGS}
+    if not isinstance(table, dict) or set(table) != expected:
+        message = f"{name} must hold exactly these lists of phrases: {', '.join(sorted(expected))}."
+        raise SpeechError(message)
+    for key, texts in table.items():
+        if (
+            not isinstance(texts, list)
+            or not texts
+            or not all(isinstance(text, str) and text.strip() for text in texts)
+        ):
+            message = f'{name}: "{key}" must be a list of phrases (put "yes", "no" and numbers in quotes).'
+            raise SpeechError(message)
+    return {Heard(key): tuple(texts) for key, texts in table.items()}
+
+
+def _pieces(text: str) -> frozenset[str]:
+    """The runs of three letters in `text`, spelling made equal, so that likeness survives a recogniser's mistakes."""
+    plain = f" {' '.join(''.join(letter if letter.isalnum() else ' ' for letter in text.lower()).split())} "
+    return frozenset(plain[start : start + 3] for start in range(len(plain) - 2))
+
+
+def _near_silence() -> Floats:
+    """A second of noise at -80 dBFS, always the same: digital silence has no features to speak of."""
+    generator = np.random.default_rng(0)
+    return prepare(from_float(_QUIET * generator.normal(size=RATE), RATE))
