@@ -121,11 +121,8 @@ class RowStore:
 
     def existing(self, ids: Sequence[str]) -> set[str]:
         """Which of `ids` have a row."""
-        return self._among(select(records.c.id).where(records.c.id.in_(ids)))
-
-    def tombstoned(self, ids: Sequence[str]) -> set[str]:
-        """Which of `ids` were destroyed."""
-        return self._among(select(row_tombstones.c.id).where(row_tombstones.c.id.in_(ids)))
+        with self._database.read() as connection:
+            return set(connection.execute(select(records.c.id).where(records.c.id.in_(ids))).scalars())
 
     def destroy(self, ids: Sequence[str], reason: DestroyReason, now: int) -> int:
         """Delete these records with their contents, leave tombstones for all `ids`, return how many rows there were."""
@@ -197,10 +194,6 @@ class RowStore:
         found = select(records.c.id).where(condition, records.c.id > after).order_by(records.c.id).limit(limit)
         with self._database.read() as connection:
             return list(connection.execute(found).scalars())
-
-    def _among(self, found: Select[str]) -> set[str]:
-        with self._database.read() as connection:
-            return set(connection.execute(found).scalars())
 
 
 def _row(row: Row[tuple[object, ...]]) -> StoredRow:

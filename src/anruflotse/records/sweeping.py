@@ -104,9 +104,8 @@ class Sweeper:
             keyed = self._keys.existing(ids)
             self._destroy_all([one for one in ids if one not in keyed], DestroyReason.HALF_WRITTEN, at)
         for ids in _pages(lambda after: self._keys.settled(after, _BATCH)):
-            there, dead = self._rows.existing(ids), self._rows.tombstoned(ids)
-            lost = [one for one in ids if one not in there or one in dead]
-            self._destroy_all(lost, DestroyReason.HALF_WRITTEN, at)
+            there = self._rows.existing(ids)
+            self._destroy_all([one for one in ids if one not in there], DestroyReason.HALF_WRITTEN, at)
 
     def _destroy_all(self, ids: list[str], reason: DestroyReason, at: int) -> None:
         """Destroy a batch at once, or one by one when something in it resists."""
