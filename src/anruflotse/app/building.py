@@ -234,5 +234,6 @@ def make_sip(settings: Settings) -> SipConfig:
         workers=sip.workers,
         calls_per_worker=sip.calls_per_worker,
         codecs=sip.codecs,
+        rtp_ports=(sip.first_rtp_port, sip.last_rtp_port),
         **account,
     )

@@ -110,8 +110,7 @@ def _words(kind: Mapping[str, Any]) -> str:
     if "enum" in kind:
         return "one of " + ", ".join(str(value) for value in kind["enum"])
     if kind["type"] == "array":
-        items = kind["items"]
-        return "a list of " + (_words(items).removeprefix("one of ") if "enum" in items else "IP addresses or networks")
+        return "a list of " + _words(kind["items"]).removeprefix("one of ")
     if kind["type"] in {"integer", "number"}:
         noun = "a whole number" if kind["type"] == "integer" else "a number"
         return f"{noun} from {kind['minimum']:g} to {kind['maximum']:g}"

@@ -5,12 +5,10 @@ A description is one sentence with the unit; types and bounds say what is allowe
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -36,15 +34,6 @@ def _written_bare(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _network(value: str) -> str:
-    """Accept an IP address or network as a trunk's address and normalise it."""
-    try:
-        return str(ipaddress.ip_network(value, strict=False))
-    except ValueError:
-        message = "an IP address or network such as 192.0.2.10 or 192.0.2.0/24"
-        raise ValueError(message) from None
-
-
 Transport = Literal["udp", "tcp", "tls"]
 Codec = Literal["pcma", "pcmu", "g722"]
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -52,7 +41,7 @@ Key = Annotated[Literal["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "
 Share = Annotated[float, Field(ge=0, le=1)]
 Transports = Annotated[tuple[Transport, ...], BeforeValidator(_split), Field(min_length=1)]
 Codecs = Annotated[tuple[Codec, ...], BeforeValidator(_split), Field(min_length=1)]
-Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_split)]
+AudioPort = Annotated[int, Field(ge=1024, le=65535)]
 Text = Annotated[str, Field(min_length=1)]
 FederalState = Literal[
     "BW", "BY", "BE", "BB", "HB", "HH", "HE", "MV", "NI", "NW", "RP", "SL", "SN", "ST", "SH", "TH"
@@ -79,8 +68,8 @@ class Insurer(Section):
 
     name: Text = "mkk – meine krankenkasse"
     """The insurer's name as it is printed."""
-    spoken_name: Text = "mkk, meine Krankenkasse"
-    """The insurer's name as the voicebot says it."""
+    spoken_name: Text = "mkk"
+    """The insurer's name as the voicebot says it; a long one makes the spoken notice longer than 12 s."""
     privacy_contact: PrivacyContact = PrivacyContact()
     """Whom callers turn to about their data."""
     federal_state: FederalState = "BE"
@@ -101,12 +90,10 @@ class Registration(Section):
 
 
 class Tls(Section):
-    """Certificate and key of the TLS transport."""
+    """What the TLS transport needs."""
 
     certificate: Path | None = None
-    """PEM file with the certificate chain; needed as soon as sip.transports holds tls."""
-    key: Path | None = None
-    """PEM file with the private key; needed as soon as sip.transports holds tls."""
+    """One PEM file with private key, certificate and chain; needed as soon as sip.transports holds tls."""
 
 
 class Sip(Section):
@@ -128,13 +115,15 @@ class Sip(Section):
     """Calls one worker takes at once; further ones are answered busy."""
     registration: Registration | None = None
     """An account at a registrar; without one the line is a plain trunk."""
-    peers: Networks = ()
-    """Addresses or networks calls may come from; empty accepts any that reaches the port."""
+    first_rtp_port: AudioPort = 16384
+    """The lowest UDP port for audio; the firewall must let the whole range in."""
+    last_rtp_port: AudioPort = 32767
+    """The highest UDP port for audio; a call takes two."""
 
     @model_validator(mode="after")
     def _tls_needs_files(self) -> Self:
-        if "tls" in self.transports and not (self.tls.certificate and self.tls.key):
-            message = "sip.transports holds tls, which needs both sip.tls.certificate and sip.tls.key."
+        if "tls" in self.transports and not self.tls.certificate:
+            message = "sip.transports holds tls, which needs sip.tls.certificate: one PEM file with key and certificate."
             raise ValueError(message)
         if "tls" in self.transports and self.port == 65535:  # noqa: PLR2004 - the last port there is
             message = "sip.port = 65535 is not allowed with tls, which takes the next port: it must be 65534 at most."
@@ -227,8 +216,6 @@ class Understanding(Section):
 class Call(Section):
     """How a call is led."""
 
-    on_hang_up: Literal["drop", "keep"] = "drop"
-    """What becomes of the recording when the caller hangs up before the transfer."""
     objection_key: Key = "9"
     """The key that objects to the recording."""
     human_key: Key = "0"
