@@ -152,6 +152,15 @@ class TestHalfWritten:
             assert store.sweep().keys_destroyed == 0
         assert [line.id for line in store.list()] == [one]
 
+    def test_a_key_whose_row_was_seen_is_not_looked_for_again(
+        self, store: Records, make_draft: MakeDraft, clock: FakeClock, directory: Path
+    ) -> None:
+        store.seal(make_draft())
+        clock.advance(11 * 60)
+        store.sweep()
+        with closing(keys_file(directory)) as keys:
+            assert keys.execute("SELECT count(*) FROM keys WHERE pending").fetchone() == (0,)
+
     def test_a_row_that_cannot_be_written_takes_its_key_along(
         self, store: Records, make_draft: MakeDraft, directory: Path
     ) -> None:
