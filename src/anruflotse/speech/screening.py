@@ -70,7 +70,7 @@ class WhisperScreener:
     """
 
     def __init__(self, recogniser: WhisperRecogniser, rules: WordRules, phrases: Path | None = None) -> None:
-        """Read the phrases, from the shipped list unless `phrases` names another. Raises SpeechError when it is none."""
+        """Read the phrases, from the shipped list unless `phrases` names another. Raises SpeechError."""
         self._recogniser = recogniser
         self._engine = recogniser.engine
         self._rules = rules
