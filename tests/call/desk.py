@@ -29,7 +29,7 @@ TEETH = Ranked("zahnersatz", "leistungen", 0.04)
 class Inline(Executor):
     """Runs work at once in the calling thread, so that every test takes the same steps in the same order."""
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+    def submit(self, fn: Callable[..., Any], /, *args: object, **kwargs: object) -> Future[Any]:
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
@@ -127,7 +127,7 @@ class Desk:
         meanings: dict[str, Decision] | None = None,
         missing: frozenset[Prompt] = frozenset(),
         outcomes: tuple[Outcome | None, ...] = (),
-        rules: Rules = Rules(),
+        rules: Rules | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.recogniser = FakeRecogniser(*says)
@@ -147,7 +147,7 @@ class Desk:
             keeper=self.keeper,
             clock=self.clock,
             threads=Inline(),
-            rules=rules,
+            rules=rules or Rules(),
         )
         self.call = Call(self.leg, self.equipment)
         self.task: asyncio.Task[None] | None = None

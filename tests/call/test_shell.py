@@ -165,7 +165,7 @@ async def test_a_caller_who_leaves_with_the_transfer_is_kept_when_somebody_took_
     desk = await up_to_the_question(Desk("Pflegegrad", outcomes=(None,)))
     await desk.says()
     await desk.prompt_ends(Prompt.CONNECT)
-    settling, desk.leg._settling = desk.leg._settling, None  # noqa: SLF001 - the network reports the two apart
+    settling, desk.leg._settling = desk.leg._settling, None  # the network reports the two apart
     desk.leg.drop()
     await desk.settle()
     assert settling is not None
@@ -194,7 +194,7 @@ async def test_what_is_recognised_after_an_objection_is_not_noted() -> None:
     await desk.presses("9")
     desk.recogniser.release()
     await desk.settle()
-    notes = desk.call._notes  # noqa: SLF001 - nothing of it is public, which is the point
+    notes = desk.call._notes  # nothing of it is public, which is the point
     assert (notes.transcripts, notes.ranking, notes.turn, notes.recorder.seconds) == ([], None, None, 0.0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import select
@@ -157,7 +158,7 @@ class Bot:
         return sums
 
     def bytes_on_disk(self) -> dict[Path, bytes]:
-        """Every file the bot may have written: data, temporary files, log, settings; not the shared models and prompts."""
+        """Every file the bot may have written (data, temporary files, log), without the shared models and prompts."""
         files = [path for path in self.home.rglob("*") if path.is_file()]
         shared = [(self.data / name).resolve() for name in ("models", "prompts")]
         return {path: path.read_bytes() for path in files if not any(path.resolve().is_relative_to(s) for s in shared)}
@@ -181,7 +182,7 @@ async def spoken(text: str, *, speed: float = 1.0, pitch: float = 1.0) -> Pcm:
     return await PicoSynthesiser(speed=speed, pitch=pitch).speak(text)
 
 
-async def record_prompts(directory: Path) -> None:
+def record_prompts(directory: Path) -> None:
     """A short notice "recorded by a person", so that not every test call has to hear twelve seconds of it."""
     directory.mkdir(parents=True, exist_ok=True)
-    write_wav(directory / "hinweis.wav", await spoken(SHORT_NOTICE, speed=1.6))
+    write_wav(directory / "hinweis.wav", asyncio.run(spoken(SHORT_NOTICE, speed=1.6)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from tests.calls.bot import Bot, free_port, record_prompts
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Models, rendered prompts and recordings that all bots use."""
     path = tmp_path_factory.mktemp("shared")
-    asyncio.run(record_prompts(path / "recordings"))
+    record_prompts(path / "recordings")
     return path
 
 
@@ -40,7 +39,7 @@ def another_bot(tmp_path: Path, shared: Path, phone_port: int) -> Iterator[Calla
     """A voicebot of one's own, for tests that change settings or kill it."""
     made: list[Bot] = []
 
-    def make(**settings: Any) -> Bot:
+    def make(**settings: dict[str, Any]) -> Bot:
         made.append(Bot(tmp_path / f"bot{len(made)}", shared, phone_port, **settings))
         return made[-1]
 

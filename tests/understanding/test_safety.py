@@ -186,18 +186,23 @@ Hilfe bei der Pflege
 """.strip().splitlines()
 
 YES_WORDS = """
-ja|jo|joa|jawoll|jawohl|genau|stimmt|richtig|ja genau|ja bitte|ja, das stimmt|das ist richtig|korrekt|freilich|sicher|passt
-ja ja|na klar|so ist es|ja richtig|genau darum geht es|jup|äh ja|in ordnung|einverstanden|jep|passt scho|ja gerne
+ja|jo|joa|jawoll|jawohl|genau|stimmt|richtig|ja genau
+ja bitte|ja, das stimmt|das ist richtig|korrekt
+freilich|sicher|passt|ja ja|na klar|so ist es|ja richtig|genau darum geht es|jup|äh ja
+in ordnung|einverstanden|jep|passt scho|ja gerne
 """.strip().replace("\n", "|")
 
 NO_WORDS = """
-nein|nee|nö|ne|naa|falsch|eben nicht|nein danke|stimmt nicht|das ist falsch|das stimmt nicht|ist nicht richtig|nein nein|gar nicht
-nein, das ist falsch|äh nein|auf keinen fall|lieber nicht|nein das stimmt so nicht|weder noch|keins von beiden|etwas anderes
+nein|nee|nö|ne|naa|falsch|eben nicht
+nein danke|stimmt nicht|das ist falsch|das stimmt nicht
+ist nicht richtig
+nein nein|gar nicht|nein, das ist falsch|äh nein|auf keinen fall|lieber nicht|nein das stimmt so nicht|weder noch
+keins von beiden|etwas anderes
 """.strip().replace("\n", "|")
 
 REPEATS = """
-wie bitte|noch einmal|nochmal bitte|können Sie das wiederholen|was haben Sie gesagt|ich habe das nicht verstanden|hä|was|wie
-sagen Sie das bitte noch einmal|das habe ich akustisch nicht verstanden|bitte wiederholen|lauter bitte
+wie bitte|noch einmal|nochmal bitte|können Sie das wiederholen|was haben Sie gesagt|ich habe das nicht verstanden
+hä|was|wie|sagen Sie das bitte noch einmal|das habe ich akustisch nicht verstanden|bitte wiederholen|lauter bitte
 """.strip().replace("\n", "|")
 
 CONCERNS = """
@@ -209,6 +214,10 @@ Das ist nicht mein Bescheid, den Sie geschickt haben
 Genau, die Rechnung vom Zahnarzt
 Ich habe den Brief nicht verstanden, den Sie mir zum Pflegegrad geschickt haben
 """.strip().splitlines()
+
+
+WISHES_TO_DIE = ["Ich will nicht mehr leben", "Ich bringe mich um", "ich möchte sterben", "ich denke an suizid"]
+NO_WISHES_TO_DIE = ["Mein Mann atmet nicht", "Mein Vater will zu Hause sterben", "Sterbegeld", "ich will kündigen"]
 
 
 @pytest.mark.parametrize("text", OBJECTIONS)
@@ -286,7 +295,7 @@ def test_a_yes_taken_back_is_not_certain() -> None:
 
 
 @pytest.mark.parametrize("text", ["Ich will Widerspruch einlegen", "Ich möchte Widerspruch einlegen"])
-def test_to_lodge_an_objection_is_a_concern_after_the_question_and_a_likely_objection_in_the_notice(text: str) -> None:
+def test_to_lodge_an_objection_is_a_concern_but_in_the_notice_a_likely_objection(text: str) -> None:
     assert judge(text).heard is None
     during = judge(text, notice=True)
     assert (during.heard, during.certain) == (OBJECTION, False)
@@ -311,12 +320,12 @@ def test_an_emergency_wins_over_an_objection_and_an_objection_over_a_human() -> 
     assert judge("Keine Aufzeichnung, ich möchte mit einem Menschen sprechen").heard == OBJECTION
 
 
-@pytest.mark.parametrize("text", ["Ich will nicht mehr leben", "Ich bringe mich um", "ich möchte sterben", "ich denke an suizid"])
+@pytest.mark.parametrize("text", WISHES_TO_DIE)
 def test_knows_who_wants_to_die(text: str) -> None:
     assert suicidal(text)
 
 
-@pytest.mark.parametrize("text", ["Mein Mann atmet nicht", "Mein Vater will zu Hause sterben", "Sterbegeld", "ich will kündigen"])
+@pytest.mark.parametrize("text", NO_WISHES_TO_DIE)
 def test_knows_who_does_not_want_to_die(text: str) -> None:
     assert not suicidal(text)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from typing import Self
 
 import structlog
 
@@ -16,6 +17,7 @@ from anruflotse.console.serving import Address, serve
 from anruflotse.lines.line import Leg
 from anruflotse.lines.sip.line import SipLine
 from anruflotse.records.model import StoreError
+from anruflotse.speech.prompts import PromptError
 
 log = structlog.get_logger(__name__)
 
@@ -45,14 +47,14 @@ class Service:
         self.console: Address
 
     async def open(self) -> None:
-        """Open everything. Raises `LineError`, `ConsoleError`, `PromptError`, each with a remedy, and frees all then."""
+        """Open everything, or free everything and raise `LineError` or `ConsoleError`, with a remedy."""
         try:
             await self._open()
         except BaseException:
             await self._close()
             raise
 
-    async def __aenter__(self) -> Service:
+    async def __aenter__(self) -> Self:
         """The service, opened before."""
         return self
 
@@ -74,7 +76,7 @@ class Service:
     async def _open(self) -> None:
         parts = self._parts
         await asyncio.to_thread(self._open_records)
-        await parts.prompts.prepare(self._progress)
+        await self._prepare_prompts()
         app = build_console(parts.notice.html, self.health, parts.metrics.registry)
         address = (parts.settings.console.host, parts.settings.console.port)
         self.console = await self._stack.enter_async_context(serve(app, *address))
@@ -91,9 +93,16 @@ class Service:
         try:
             self._parts.records.prepare()
             self._parts.records.sweep()
-        except StoreError as error:
-            log.error("the record store is not usable; calls are taken and not recorded", error=type(error).__name__)
+        except StoreError:
+            log.exception("the record store is not usable; calls are taken and not recorded")
         self._parts.metrics.store_up.set(self._parts.keeper.probe())
+
+    async def _prepare_prompts(self) -> None:
+        """A prompt that cannot be played sends its callers to a person, unrecorded; it does not take the line down."""
+        try:
+            await self._parts.prompts.prepare(self._progress)
+        except PromptError:
+            log.exception("a prompt cannot be played: callers who would hear it go to a person; see anruflotse doctor")
 
     async def _take_calls(self) -> None:
         async for leg in self.line.calls():
@@ -122,8 +131,8 @@ class Service:
             await self._parts.clock.sleep(self._parts.settings.retention.sweep_seconds)
             try:
                 swept = await asyncio.to_thread(self._parts.records.sweep)
-            except StoreError as error:
-                log.error("the sweep for expired records failed; it is tried again", error=type(error).__name__)
+            except StoreError:
+                log.exception("the sweep for expired records failed; it is tried again")
                 continue
             if swept.deleted:
                 log.info("expired records deleted", deleted=swept.deleted)

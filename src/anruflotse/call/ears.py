@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 
 class Ears:
-    """Listens to one leg. Posts `SpeechStarted` and `TurnEnded` for awaited turns, hands all other speech to `overheard`."""
+    """Listens to one leg: posts `SpeechStarted` and `TurnEnded` for awaited turns, hands the rest to `overheard`."""
 
     def __init__(
         self,

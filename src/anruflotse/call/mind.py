@@ -76,8 +76,9 @@ class Mind:
             return await self._in_time(work(turn, audio))
         except (SpeechError, TimeoutError) as error:
             log.warning("a turn could not be interpreted", error=type(error).__name__)
-        except Exception as error:  # noqa: BLE001 - whatever breaks in an engine, the caller reaches a person
-            log.error("interpreting a turn broke", error=type(error).__name__)
+        except Exception:
+            # Whatever breaks in an engine, the caller reaches a person.
+            log.exception("interpreting a turn broke")
         return RecogniserFailed(turn)
 
     async def _understand(self, turn: int, audio: Pcm) -> Event:

@@ -85,13 +85,14 @@ class Call:
         self._transfer: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Lead the call to its end. Never raises but for cancellation; afterwards nothing of the caller is in memory."""
+        """Lead the call to its end; nothing of the caller is in memory afterwards. Raises nothing but cancellation."""
         try:
             await self._lead()
         except LegClosedError:
             await self._take(HungUp())
-        except Exception as error:  # noqa: BLE001 - the caller never pays for what breaks in here
-            log.error("a call broke and is handed to a person", call=self._leg.id, error=type(error).__name__)
+        except Exception:
+            # The caller never pays for what breaks in here.
+            log.exception("a call broke and is handed to a person", call=self._leg.id)
             self._notes.drop()
             await self._rescue()
         finally:
@@ -128,7 +129,7 @@ class Call:
             self._note("action", action=action)
             await self._do(action)
 
-    async def _do(self, action: Action) -> None:
+    async def _do(self, action: Action) -> None:  # noqa: C901 - one case an action
         match action:
             case Play():
                 self._set_timer(None)
@@ -170,8 +171,8 @@ class Call:
                     self._ears.forget()
                     self._notes.drop()
                     acknowledged = True
-        except (RecorderStateError, ValueError, OSError) as error:
-            log.error("the recorder failed", call=self._leg.id, error=type(error).__name__)
+        except (RecorderStateError, ValueError, OSError):
+            log.exception("the recorder failed", call=self._leg.id)
             acknowledged = False
         self._post(RecorderStopped() if acknowledged else RecorderFailed())
 
@@ -180,7 +181,7 @@ class Call:
         try:
             audio = await self._equipment.announcer.audio(play, self._leg.rate)
         except PromptMissingError:
-            log.error("a prompt is missing", call=self._leg.id, prompt=play.prompt.value)
+            log.exception("a prompt is missing", call=self._leg.id, prompt=play.prompt.value)
             self._post(failed)
             return
         stalled = self._spawn(self._after(audio.seconds + STALLED_SECONDS, failed))
@@ -221,8 +222,9 @@ class Call:
     async def _listen(self) -> None:
         try:
             await self._ears.listen(self._leg.frames())
-        except Exception as error:  # noqa: BLE001 - deaf, but keys and the hand-over still work
-            log.error("listening broke", call=self._leg.id, error=type(error).__name__)
+        except Exception:
+            # Deaf now, but keys and the hand-over still work.
+            log.exception("listening broke", call=self._leg.id)
             self._post(RecorderFailed())
 
     async def _watch_keys(self) -> None:

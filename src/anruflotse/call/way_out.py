@@ -58,8 +58,8 @@ class WayOut:
         loop = asyncio.get_running_loop()
         try:
             record = await loop.run_in_executor(self._equipment.threads, self._equipment.keeper.seal, draft)
-        except StoreError as error:
-            log.error("a record could not be kept and was dropped", call=self._leg.id, error=type(error).__name__)
+        except StoreError:
+            log.exception("a record could not be kept and was dropped", call=self._leg.id)
             return False
         log.info("record kept", call=self._leg.id, record=record)
         return True

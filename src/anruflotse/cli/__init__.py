@@ -36,7 +36,7 @@ import typer
 
 import anruflotse
 
-MODULES: tuple[str, ...] = ("service", "demo", "settings", "records", "call", "phone")
+MODULES: tuple[str, ...] = ("service", "demo", "settings", "records", "call", "phone", "bench")
 """Command modules under `anruflotse.cli`, in the order `--help` shows them."""
 
 EXIT_CODES: dict[str, int] = {

@@ -33,11 +33,11 @@ def run(config: Config = None, data: Data = None, drain: Drain = 30.0) -> None:
     from anruflotse.app.running import run_service
 
     settings = load(config, data)
-    asyncio.run(run_service(settings, drain_seconds=drain, announce=lambda line: typer.echo(line)))
+    asyncio.run(run_service(settings, drain_seconds=drain, announce=typer.echo))
 
 
 def doctor(config: Config = None, data: Data = None, as_json: Json = False) -> None:
-    """Check everything a call needs: ports, models, keys, store, prompts, agreements, disk, clock; each with a remedy."""
+    """Check what a call needs, each with a remedy: ports, models, keys, store, prompts, agreements, disk, clock."""
     import asyncio
 
     from anruflotse.app.doctor import examine

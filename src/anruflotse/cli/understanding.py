@@ -97,7 +97,7 @@ def train(
     before = models.newest(settings.data / MODELS)
     last = models.load(before) if before else models.load()
     with _progress() as progress:
-        model = training.train(lines, extra, sentences, training.recipe(encoder.SHIPPED), SystemClock().now(), progress)
+        model = training.train(lines, extra, sentences, training.read_recipe(encoder.SHIPPED), SystemClock().now(), progress)
     folder = settings.data / MODELS / model.version
     models.save(model, folder)
     emit(

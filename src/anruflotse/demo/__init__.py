@@ -1,1 +1,1 @@
-"""A demonstration: sample callers phone the voicebot over real SIP, and the terminal shows what becomes of each call."""
+"""A demonstration: sample callers phone the voicebot over real SIP, and the terminal shows what becomes of them."""

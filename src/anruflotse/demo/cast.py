@@ -9,9 +9,9 @@ HUMAN = "mensch"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One thing a caller does.
+    """One thing a caller does: `say` or `press` something.
 
-    `wait` seconds pass first; with `after_prompt` the voicebot is heard out before that. Then `say` is spoken or `press` is pressed.
+    With `after_prompt` the voicebot is heard out first; then `wait` seconds pass.
     """
 
     say: str = ""
@@ -24,14 +24,14 @@ class Part:
 class SampleCaller:
     """A caller of the demonstration; `number` is fictional, `speed` and `pitch` make the voice.
 
-    `ends_at` is the extension that has to answer, None when the caller hangs up; `kept` says whether a record may remain.
+    `ends_at` is the extension that has to answer; `kept` says whether a record may remain.
     """
 
     name: str
     about: str
     number: str
     parts: tuple[Part, ...]
-    ends_at: str | None
+    ends_at: str
     kept: bool
     speed: float = 1.0
     pitch: float = 1.0

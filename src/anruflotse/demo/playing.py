@@ -25,8 +25,8 @@ PHONE_PORT = 5090
 async def play_demo(settings: Settings, *, once: bool) -> bool:
     """Play it; True when every call ended as it must and left what it may.
 
-    With `once` False the service stays up afterwards until SIGINT or SIGTERM. Raises what `build` and `Service` raise, and
-    `LineError` when the department phones' port is taken.
+    Unless `once`, the service stays up afterwards until SIGINT or SIGTERM. Raises what `build` and `Service` raise,
+    and `LineError` when the department phones' port is taken.
     """
     console = Console()
     stories = [Story(caller) for caller in CAST]

@@ -68,7 +68,7 @@ class Scribe:
         self._write(self._stories[call], call, what, at, facts)
         self._changed()
 
-    def _write(self, story: Story, call: str, what: str, at: float, facts: dict[str, object]) -> None:
+    def _write(self, story: Story, call: str, what: str, at: float, facts: dict[str, object]) -> None:  # noqa: C901 - a table
         event, action = facts.get("event"), facts.get("action")
         if what == "recognised":
             story.heard.append(str(facts["text"]))

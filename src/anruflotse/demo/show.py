@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -20,7 +22,7 @@ class Show:
         self._told: set[str] = set()
         self._live = Live(console=self._console, refresh_per_second=4, get_renderable=self._table)
 
-    def __enter__(self) -> Show:
+    def __enter__(self) -> Self:
         """Begin."""
         if self._console.is_terminal:
             self._live.start()

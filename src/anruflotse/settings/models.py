@@ -123,7 +123,7 @@ class Sip(Section):
     @model_validator(mode="after")
     def _tls_needs_files(self) -> Self:
         if "tls" in self.transports and not self.tls.certificate:
-            message = "sip.transports holds tls, which needs sip.tls.certificate: one PEM file with key and certificate."
+            message = "sip.transports holds tls, which needs sip.tls.certificate: a PEM file with key and certificate."
             raise ValueError(message)
         if "tls" in self.transports and self.port == 65535:  # noqa: PLR2004 - the last port there is
             message = "sip.port = 65535 is not allowed with tls, which takes the next port: it must be 65534 at most."

@@ -6,15 +6,15 @@ Free decoding alone errs on short words ("Nö" comes out as "Ja"), so two judges
 - a comparison with a closed list of phrases (`phrases.de.yaml`). Each phrase is scored by its log-probability given the
   audio minus the same given near-silence (pointwise mutual information), which takes out how common the phrase is.
 
-A closed list has an answer for everything. Therefore it also holds much of what else callers say, and what was decoded
-freely competes with it as "something else" whenever the rules find nothing in it.
+A closed list has an answer for everything. Therefore it also holds much of what else callers say, and its best phrase
+must explain the audio nearly as well as what was decoded freely.
 """
 
 from __future__ import annotations
 
 import importlib.resources
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +30,16 @@ from anruflotse.speech.whisper import RATE, Floats, WhisperRecogniser, prepare
 LONG_SECONDS: Final = 6.0
 """Longer speech is no short answer: then the rules alone read it, and nothing found is certain."""
 CERTAIN_MARGIN: Final = 3.0
-"""So much likelier (in nats) than the next meaning must the phrases' meaning be."""
+"""By so many nats a meaning must lead over the next one to be certain, ..."""
+LIKELY_MARGIN: Final = 2.0
+"""... and by so many to be likely on the phrases' word alone."""
+WIDEST_GAP: Final = 12.0
+"""A phrase less likely than what was decoded freely by more nats than this is not what was said.
+
+Measured: misheard short phrases stay below 11, other sentences are above 16.
+"""
+LEAST_CONFIDENCE: Final = 0.35
+"""Single words are decoded with less confidence than sentences (`Transcript.confidence`), so less is asked of them."""
 
 _WINDOW: Final = 10.0
 _REST_SECONDS: Final = 1.2
@@ -38,6 +47,7 @@ _BEAM: Final = 5
 _ALWAYS_LETTERS: Final = 12
 _ALIKE: Final = 32
 _SCALE: Final = 2.0
+_MOST_NATS: Final = 50.0
 _QUIET: Final = 1e-4
 _QUIET_SECONDS: Final = 3.2
 _URGENCY: Final = (Heard.OBJECTION, Heard.EMERGENCY, Heard.HUMAN)
@@ -57,10 +67,14 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Weighing:
-    """The phrases' verdict: the likeliest meaning and by how many nats it leads over the next one."""
+    """The phrases' verdict: the likeliest meaning, by how many nats it leads over the next one, and how badly it fits.
+
+    `gap` is by how many nats its best phrase is less likely than what was decoded freely.
+    """
 
     meaning: Heard
     margin: float
+    gap: float
 
 
 class WhisperScreener:
@@ -97,25 +111,23 @@ class WhisperScreener:
         if transcript.reason in ("no_speech", "empty"):
             return Screening(Heard.SILENCE, certain=True, confidence=max(0.5, hearing.no_speech))
         said = self._rules(hearing.text)
-        weighing = self.weigh(encoded, seconds, (hearing.text, *hearing.others), said)
+        weighing = self.weigh(encoded, seconds, (hearing.text, *hearing.others))
         return decide(said, weighing, transcript)
 
-    def weigh(self, encoded: Any, seconds: float, texts: Iterable[str], said: Heard | None) -> Weighing:  # noqa: ANN401
-        """Compare the audio with the phrases; `texts` are what was decoded, the first of which means `said`."""
-        texts = tuple(texts)
+    def weigh(self, encoded: Any, seconds: float, texts: Sequence[str]) -> Weighing:  # noqa: ANN401
+        """Compare the audio with the phrases; `texts` are what was decoded, likeliest first."""
         phrases = self._alike(texts)
         decoded = tuple(self._engine.tokens(texts[0]))
-        heard = self._engine.score(encoded, [*(phrase.tokens for phrase in phrases), decoded], seconds + _REST_SECONDS)
-        scores = dict.fromkeys(_MEANINGS, -math.inf)
-        for phrase, score in zip(phrases, heard, strict=False):
-            scores[phrase.meaning] = max(scores[phrase.meaning], score - phrase.silent)
-        if said is None:
-            silent = self._engine.score(self._quiet, [decoded], _QUIET_SECONDS)[0]
-            scores[Heard.SPEECH] = max(scores[Heard.SPEECH], heard[-1] - silent)
-        first, second = sorted(scores, key=scores.__getitem__, reverse=True)[:2]
-        return Weighing(first, scores[first] - scores[second])
+        *heard, free = self._engine.score(
+            encoded, [*(phrase.tokens for phrase in phrases), decoded], seconds + _REST_SECONDS
+        )
+        best = dict.fromkeys(_MEANINGS, (-math.inf, -math.inf))
+        for phrase, score in zip(phrases, heard, strict=True):
+            best[phrase.meaning] = max(best[phrase.meaning], (score - phrase.silent, score))
+        first, second = sorted(best, key=best.__getitem__, reverse=True)[:2]
+        return Weighing(first, best[first][0] - best[second][0], free - best[first][1])
 
-    def _alike(self, texts: Iterable[str]) -> list[Phrase]:
+    def _alike(self, texts: Sequence[str]) -> list[Phrase]:
         """The phrases worth scoring: all short ones, and those most like what was decoded. All would take a second."""
         decoded = [_pieces(text) for text in texts]
 
@@ -144,17 +156,29 @@ class WhisperScreener:
 
 
 def decide(said: Heard | None, weighing: Weighing, transcript: Transcript) -> Screening:
-    """Join what the rules read (`said`) with what the phrases weigh: certain only when both say the same, clearly."""
+    """Join what the rules read (`said`) with what the phrases weigh: certain only when both say the same, clearly.
+
+    Without a finding of the rules the phrases speak alone, and only while their best one explains the audio nearly as
+    well as free decoding does: "Denau" is a badly heard "Genau", but a sentence that resembles a phrase is not it.
+    """
     read = said or Heard.SPEECH
-    share = 1 / (1 + math.exp(-min(weighing.margin, 50.0) / _SCALE))
-    if read == weighing.meaning:
-        certain = transcript.accepted and weighing.margin >= CERTAIN_MARGIN
-        return Screening(read, certain, share * math.sqrt(transcript.confidence))
-    both = (read, weighing.meaning)
-    # The dearer mistake decides; between yes and no, and against mere speech, the phrases hear short words better.
-    urgent = next((meaning for meaning in _URGENCY if meaning in both), None)
-    heard = urgent or (read if weighing.meaning is Heard.SPEECH else weighing.meaning)
-    return Screening(heard, certain=False, confidence=0.5 * (share if heard == weighing.meaning else 1 - share))
+    share = 1 / (1 + math.exp(-min(weighing.margin, _MOST_NATS) / _SCALE))
+    clear = weighing.margin >= CERTAIN_MARGIN
+    weighed = weighing.meaning
+    if said is None and weighing.gap > WIDEST_GAP:
+        weighed, clear = Heard.SPEECH, True
+    elif said is None and weighing.margin < LIKELY_MARGIN:
+        weighed = Heard.SPEECH
+    if read is weighed:
+        understood = transcript.reason != "repetition" and transcript.confidence >= LEAST_CONFIDENCE
+        return Screening(read, clear and understood, share * math.sqrt(transcript.confidence))
+    if weighed is Heard.NO and not any(letter.isalpha() for letter in transcript.text):
+        # A short "nein" is often decoded as "9", which the rules take for the key that objects.
+        return Screening(Heard.NO, certain=False, confidence=share / 2)
+    # The dearer mistake decides; otherwise the phrases, which hear short words better, unless they find nothing.
+    urgent = next((meaning for meaning in _URGENCY if meaning in (read, weighed)), None)
+    heard = urgent or (read if weighed is Heard.SPEECH else weighed)
+    return Screening(heard, certain=False, confidence=(share if heard is weighed else 1 - share) / 2)
 
 
 def read_phrases(file: Path | None = None) -> dict[Heard, tuple[str, ...]]:

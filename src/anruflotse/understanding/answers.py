@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+_CLEARLY = 2.0
+"""How many times more must speak for one choice than for the other."""
+_SPOKEN, _BELONGS = 2.0, 0.8
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """One of the two: how it was spoken (`label`) and further words that mean it (description, keywords)."""
@@ -117,7 +122,7 @@ def pick(text: str, first: Choice, second: Choice) -> int | None:
     for part, denied in _parts(spoken):
         for choice, value in enumerate(_scores(part, first, second)):
             score[1 - choice if denied else choice] += value
-    if score[0] == score[1]:
+    if min(score) * _CLEARLY >= max(score):
         return None
     return 0 if score[0] > score[1] else 1
 
@@ -146,18 +151,21 @@ def _scores(part: str, first: Choice, second: Choice) -> tuple[float, float]:
     named = (2.0 * bool(_FIRST.search(part)), 2.0 * bool(_SECOND.search(part)))
     if named[0] != named[1]:
         return named
-    own = [
-        _content(choice.label) | {word for words in choice.words for word in _content(words)}
-        for choice in (first, second)
-    ]
     fits = [0.0, 0.0]
     for word in _content(part):
-        a, b = (max((_alike(word, known) for known in known_words), default=0.0) for known_words in own)
+        a, b = _fit(word, first), _fit(word, second)
         if a > b:
             fits[0] += a
         elif b > a:
             fits[1] += b
     return fits[0], fits[1]
+
+
+def _fit(word: str, choice: Choice) -> float:
+    """How well `word` names `choice`: what was just spoken weighs more than what merely belongs to it."""
+    spoken = max((_alike(word, known) for known in _content(choice.label)), default=0.0)
+    belongs = max((_alike(word, known) for words in choice.words for known in _content(words)), default=0.0)
+    return max(_SPOKEN * spoken, _BELONGS * belongs)
 
 
 def _content(text: str) -> set[str]:

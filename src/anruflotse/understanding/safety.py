@@ -148,9 +148,8 @@ class _Kind:
 
         if found(self.never):
             return Sure.NO, True
-        if len(bare.split()) <= _BARE_WORDS and any(form and self.is_bare(form) for form in (bare, spoken)):
-            return Sure.CERTAIN, False
-        if found(self.always):
+        short = len(bare.split()) <= _BARE_WORDS
+        if (short and any(form and self.is_bare(form) for form in (bare, spoken))) or found(self.always):
             return Sure.CERTAIN, False
         resembles = found(self.unless)
         if found(self.strong):

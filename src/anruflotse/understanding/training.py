@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from anruflotse.understanding.encoder import Encoder
 
 FOLDS = 5
-_WORDS_C, _SENSE_C = 5.0, 1.0
-"""Inverse regularisation; the vectors of a fine-tuned encoder are nearly separable, so its head is held tighter."""
+_WORDS_C = 5.0
+"""Inverse regularisation of the words' head."""
 _TOLERANCE = 1e-3
 """Where the solver stops: a few seconds for 3,000 sentences."""
 _ALIKE = 0.6
@@ -34,10 +34,15 @@ _FEWEST = 5
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How the heads are joined; comes with the encoder's card, where it was measured on people it had not heard."""
+    """How the encoder's head is learnt and joined; on the encoder's card, measured on people it had not heard.
+
+    `freedom` is the head's inverse regularisation: vectors of a fine-tuned encoder lie so far apart for the sentences
+    it was tuned on that a free head would trust it too much.
+    """
 
     share: float
     temperature: float
+    freedom: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +54,11 @@ class Outcome:
     sense: NDArray[np.float32] = field(repr=False)
 
 
-def recipe(folder: Path) -> Recipe:
+def read_recipe(folder: Path) -> Recipe:
     """The recipe on the card of the encoder in `folder`. Raises UnderstandingError when the card lacks it."""
     try:
         told = read_card(folder)["recipe"]
-        return Recipe(float(told["share"]), float(told["temperature"]))
+        return Recipe(float(told["share"]), float(told["temperature"]), float(told["freedom"]))
     except (KeyError, ValueError, TypeError) as error:
         message = f"the card of the encoder in {folder} names no share and temperature. Install anruflotse again"
         raise UnderstandingError(message) from error
@@ -96,6 +101,8 @@ def train(
     figures = {}
     for concern in outcome.concerns:
         own = np.array([line.concern == concern for line in lines])
+        if not own.any():
+            continue  # the catalogue's words alone: learnt, not examined
         figures[concern] = {"n": float(own.sum()), "recall": float(right[own].mean())}
     progress("done", 1.0)
     return replace(model, version=now.strftime("%Y%m%dT%H%M%SZ"), figures=figures)
@@ -129,7 +136,9 @@ def fit(lines: Sequence[Line], vectors: NDArray[np.float32], fingerprint: str, r
         words = LogisticRegression(C=_WORDS_C, max_iter=200, tol=_TOLERANCE).fit(
             vectoriser.matrix([line.text for line in lines]), labels
         )
-        sense = LogisticRegression(C=_SENSE_C, max_iter=400, tol=_TOLERANCE).fit((vectors - centre) / scale, labels)
+        sense = LogisticRegression(C=recipe.freedom, max_iter=400, tol=_TOLERANCE).fit(
+            (vectors - centre) / scale, labels
+        )
     (words_rows, words_bias), (sense_rows, sense_bias) = _weights(words), _weights(sense)
     return models.Model(
         version="unversioned", encoder=fingerprint, concerns=tuple(map(str, words.classes_)), vectoriser=vectoriser,
@@ -152,6 +161,7 @@ def cross_validate(
     lines: Sequence[Line],
     extra: Sequence[Line],
     vectors: NDArray[np.float32],
+    recipe: Recipe,
     progress: Callable[[float], None] = lambda _share: None,
 ) -> Outcome:
     """Examine each of `lines` by heads that saw neither it nor anything much like it.
@@ -166,7 +176,7 @@ def cross_validate(
     for number in range(FOLDS):
         inside, outside = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         seen = np.concatenate([inside, rest])
-        model = fit([everything[int(i)] for i in seen], vectors[seen], "", Recipe(0.5, 1.0))
+        model = fit([everything[int(i)] for i in seen], vectors[seen], "", recipe)
         columns = [concerns.index(concern) for concern in model.concerns]
         for i in map(int, outside):
             answers["words"][i, columns] = model.log_words(lines[i].text)

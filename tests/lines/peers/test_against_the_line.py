@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from anruflotse.clock import SystemClock
 from anruflotse.lines import Outcome
@@ -19,6 +14,7 @@ from anruflotse.lines.sip.config import SipConfig
 from anruflotse.lines.sip.leg import SipLeg
 from anruflotse.lines.sip.line import SipLine
 from tests.callers import NUMBER, caller_and_phone, pitch, until
+from tests.certificates import self_signed
 
 pytestmark = pytest.mark.calls
 
@@ -28,21 +24,7 @@ REFERENCE = "56a390f3d2b7310023"
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A self-signed certificate and its key in one PEM file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    signed = (
-        builder.not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "line.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
-    return path
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 async def connected(caller: Caller, line: SipLine, uri: str, codec: str, on_refer: OnRefer) -> tuple[Call, SipLeg]:

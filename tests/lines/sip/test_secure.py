@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import ipaddress
 import json
 import socket
 import sys
@@ -13,9 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from anruflotse.clock import SystemClock
 from anruflotse.lines.line import LineError, Outcome
@@ -23,6 +18,7 @@ from anruflotse.lines.sip.config import SipConfig
 from anruflotse.lines.sip.line import SipLine
 from anruflotse.lines.sip.ports import free_base
 from anruflotse.pcm import Pcm
+from tests.certificates import self_signed
 from tests.lines.sip.conftest import OpenLine, next_leg
 from tests.lines.sip.sipphone import pitch, tone
 
@@ -35,27 +31,7 @@ BEEP = Pcm(tone(440, 0.8, 16000).tobytes(), 16000)
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Key and self-signed certificate for 127.0.0.1 in one PEM file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "line.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return path
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 async def start_caller(**order: object) -> asyncio.subprocess.Process:

@@ -10,7 +10,7 @@ import argparse
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
@@ -21,7 +21,7 @@ from anruflotse.understanding.encoder import OnnxEncoder
 from anruflotse.understanding.seams import DecisionKind, Ranking
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,28 +37,25 @@ def main() -> None:
     parser.add_argument("--learn", type=Path, nargs="+", required=True, help="JSONL the encoder may have seen")
     parser.add_argument("--hold-out", type=Path, nargs="+", required=True, help="JSONL by other people")
     parser.add_argument("--catalogue", type=Path, required=True, help="the department catalogue (YAML)")
+    parser.add_argument("--freedom", type=float, default=0.1, help="inverse regularisation of the encoder's head")
     arguments = parser.parse_args()
     concerns = yaml.safe_load(arguments.catalogue.read_text(encoding="utf-8"))["anliegen"]
     encoder = OnnxEncoder(arguments.encoder)
     lines, held = corpus.read(arguments.learn), corpus.read(arguments.hold_out)
-    plain_concerns = {key: entry for key, entry in concerns.items() if "abteilung" in entry}
-    extra = training.lines_of_catalogue(
-        {key: entry["name"] for key, entry in plain_concerns.items()},
-        {key: entry["beschreibung"] for key, entry in plain_concerns.items()},
-    )
+    extra = catalogue_lines(concerns)
     everything = [*lines, *extra]
     vectors = encoder.encode([line.text for line in everything])
-    heads = training.fit(everything, vectors, encoder.fingerprint, training.Recipe(0.5, 1.0))
+    heads = training.fit(everything, vectors, encoder.fingerprint, training.Recipe(0.5, 1.0, arguments.freedom))
     labels = np.array([heads.concerns.index(line.concern) for line in held])
     words = np.stack([heads.log_words(line.text) for line in held])
     sense = heads.log_sense(encoder.encode([line.text for line in held]))
     share, temperature, loss = fitted(words, sense, labels)
-    departments = {key: entry["abteilung"] for key, entry in plain_concerns.items()}
-    keywords = {key: entry.get("stichworte", ()) for key, entry in plain_concerns.items()}
+    departments = {key: entry["abteilung"] for key, entry in concerns.items() if "abteilung" in entry}
+    keywords = {key: entry.get("stichworte", ()) for key, entry in concerns.items() if "abteilung" in entry}
     classifier = Fused(replace(heads, share=share, temperature=temperature), encoder, departments, keywords)
     thresholds, precision, routed = route_threshold(held, classifier)
     answer = {
-        "recipe": {"share": share, "temperature": temperature},
+        "recipe": {"share": share, "temperature": temperature, "freedom": arguments.freedom},
         "thresholds": asdict(thresholds),
         "held_out": {
             "sentences": len(held), "log_loss": loss, "routed": routed, "precision": precision,
@@ -69,6 +66,15 @@ def main() -> None:
         },
     }  # fmt: skip
     print(json.dumps(answer, indent=1))  # noqa: T201 - a developer's script
+
+
+def catalogue_lines(concerns: Mapping[str, Any]) -> list[corpus.Line]:
+    """The sentences that `anruflotse train` makes of the catalogue's concerns (the YAML's `anliegen`)."""
+    handled = {key: entry for key, entry in concerns.items() if "aktion" not in entry}
+    return training.lines_of_catalogue(
+        {key: entry["name"] for key, entry in handled.items()},
+        {key: entry["beschreibung"] for key, entry in handled.items()},
+    )
 
 
 def fitted(
