@@ -254,25 +254,29 @@ def answer_to(action: Action, state: State, dice: Random) -> list[Event]:
             key = KeyPressed(dice.choice(list(Key)))
             return [dice.choice([over] * 12 + [SpeechStarted(), PromptFailed(prompt), heard, key])]
         case AwaitSpeech():
-            return dice.choice([[Silence()], [SpeechStarted(), TurnEnded()], [SpeechStarted(), heard, TurnEnded()]])
+            turns: list[list[Event]] = [
+                [Silence()],
+                [SpeechStarted(), TurnEnded()],
+                [SpeechStarted(), heard, TurnEnded()],
+            ]
+            return dice.choice(turns)
         case StopRecording() | DropEverything():
-            return [dice.choice([RecorderStopped(), RecorderStopped(), RecorderStopped(), RecorderFailed()])]
+            acknowledged: list[Event] = [RecorderStopped(), RecorderStopped(), RecorderStopped(), RecorderFailed()]
+            return [dice.choice(acknowledged)]
         case Understand(turn=turn) | Screen(turn=turn) | Pick(turn=turn):
             verdict = dice.choice(list(Verdict))
             number = NUMBER_OF_CANDIDATES.get(verdict, 0)
-            return [
-                dice.choice(
-                    [
-                        Understood(turn, verdict, (candidate,) * number, dice.random() < 0.7),
-                        Screened(dice.choice(list(Heard)), dice.random() < 0.7, turn),
-                        Picked(turn, dice.choice([0, 1])),
-                        NotUnderstood(turn),
-                        RecogniserFailed(turn),
-                    ]
-                )
+            answers: list[Event] = [
+                Understood(turn, verdict, (candidate,) * number, dice.random() < 0.7),
+                Screened(dice.choice(list(Heard)), dice.random() < 0.7, turn),
+                Picked(turn, dice.choice([0, 1])),
+                NotUnderstood(turn),
+                RecogniserFailed(turn),
             ]
+            return [dice.choice(answers)]
         case Transfer():
-            return [dice.choice([TransferSucceeded(), TransferFailed()])]
+            outcomes: list[Event] = [TransferSucceeded(), TransferFailed()]
+            return [dice.choice(outcomes)]
         case _:
             return []
 

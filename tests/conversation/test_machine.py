@@ -113,25 +113,20 @@ def test_the_caller_may_speak_over_the_question_but_not_over_the_notice() -> Non
     assert talk.tell(TurnEnded()) == (StopRecording(), Attend(Attention.SCREEN))
 
 
+NOTICE: list[Event] = [Answered()]
+QUESTION: list[Event] = [*NOTICE, NoticeFinished()]
+STOPPING: list[Event] = [*QUESTION, SpeechStarted(), TurnEnded()]
+UNDERSTANDING: list[Event] = [*STOPPING, RecorderStopped()]
 STAGES: dict[str, list[Event]] = {
-    "notice": [Answered()],
-    "question": [Answered(), NoticeFinished()],
-    "listening": [Answered(), NoticeFinished(), PromptFinished(Prompt.QUESTION), SpeechStarted()],
-    "stopping": [Answered(), NoticeFinished(), SpeechStarted(), TurnEnded()],
-    "understanding": [Answered(), NoticeFinished(), SpeechStarted(), TurnEnded(), RecorderStopped()],
-    "confirm": [
-        *[Answered(), NoticeFinished(), SpeechStarted(), TurnEnded(), RecorderStopped()],
-        Understood(1, Verdict.CONFIRM, (CARE,)),
-    ],
-    "choose": [
-        *[Answered(), NoticeFinished(), SpeechStarted(), TurnEnded(), RecorderStopped()],
-        Understood(1, Verdict.CHOOSE, (CARE, TEETH)),
-    ],
-    "clarify": [Answered(), NoticeFinished(), Screened(Heard.OBJECTION, certain=False)],
-    "announcing": [
-        *[Answered(), NoticeFinished(), SpeechStarted(), TurnEnded(), RecorderStopped()],
-        Understood(1, Verdict.ROUTE, (CARE,)),
-    ],
+    "notice": NOTICE,
+    "question": QUESTION,
+    "listening": [*QUESTION, PromptFinished(Prompt.QUESTION), SpeechStarted()],
+    "stopping": STOPPING,
+    "understanding": UNDERSTANDING,
+    "confirm": [*UNDERSTANDING, Understood(1, Verdict.CONFIRM, (CARE,))],
+    "choose": [*UNDERSTANDING, Understood(1, Verdict.CHOOSE, (CARE, TEETH))],
+    "clarify": [*QUESTION, Screened(Heard.OBJECTION, certain=False)],
+    "announcing": [*UNDERSTANDING, Understood(1, Verdict.ROUTE, (CARE,))],
 }
 
 
