@@ -1,0 +1,103 @@
+"""The benchmarks: `bench`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anruflotse.cli.options import Config, Data, Json, emit, examples, load
+
+if TYPE_CHECKING:
+    from anruflotse.bench.figures import Figure
+    from anruflotse.bench.running import Progress
+
+Calls = Annotated[
+    str | None, typer.Option("--calls", metavar="N,N", help="How many calls at once, one crowd after the other.")
+]
+Quick = Annotated[bool, typer.Option("--quick", help="A minute instead of six: few calls, for a first impression.")]
+_MOST = 400
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command(
+        "bench", epilog=examples("anruflotse bench", "anruflotse bench --quick", "anruflotse bench --calls 100 --json")
+    )(bench)
+
+
+def bench(
+    calls: Calls = None, quick: Quick = False, config: Config = None, data: Data = None, as_json: Json = False
+) -> None:
+    """Measure how prompt the voicebot is, how many calls it carries, and what they cost, over real SIP on loopback.
+
+    Every figure is shown with its limit, if there is one, and whether it is kept. Run it on a machine that does nothing
+    else. Exit code 3: the voicebot could not be started.
+    """
+    import asyncio
+    import dataclasses
+
+    from anruflotse.bench import running
+    from anruflotse.bench.bot import BenchError
+    from anruflotse.bench.procfs import machine
+
+    size = running.QUICK if quick else running.FULL
+    if calls is not None:
+        size = dataclasses.replace(size, crowds=_crowds(calls))
+    settings = load(config, data)
+    here = machine()
+    busy = "" if here.idle else "  BUSY: the figures say more about the other programs"
+    load_average = " ".join(f"{value:.2f}" for value in here.load)
+    emit(
+        here.record(),
+        as_json,
+        f"{here.cores} cores ({here.processor}), {here.memory / 2**30:.1f} GB, Python {here.python}, "
+        f"load before the run {load_average}{busy}\n",
+    )
+    try:
+        with _progress() as progress:
+            asyncio.run(
+                running.measure(settings, size, progress, lambda figure: emit(figure.record(), as_json, _line(figure)))
+            )
+    except BenchError as error:
+        typer.echo(f"anruflotse: {error}", err=True)
+        raise typer.Exit(3) from error
+
+
+def _crowds(text: str) -> tuple[int, ...]:
+    try:
+        crowds = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        crowds = ()
+    if not crowds or not all(1 <= crowd <= _MOST for crowd in crowds):
+        message = f"{text!r} is not a list of numbers from 1 to {_MOST}, such as 50,100."
+        raise typer.BadParameter(message, param_hint="--calls")
+    return crowds
+
+
+def _line(figure: Figure) -> str:
+    limit = "" if figure.limit is None else f"limit {figure.limit:g}"
+    verdict = {True: "ok", False: "OVER", None: ""}[figure.ok]
+    shown = f"{figure.value:.0f}" if float(figure.value).is_integer() else f"{figure.value:.3g}"
+    about = "; ".join(part for part in (f"n={figure.n}" if figure.n else "", figure.about) if part)
+    return f"{figure.name:<38}{shown:>8} {figure.unit:<8}{limit:<11}{verdict:<5} {about}".rstrip()
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A progress bar on stderr, gone when done; nothing when stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal, refresh_per_second=2
+    ) as bar:
+        task = bar.add_task("", total=None)
+        told: Callable[[str, int, int], None] = lambda what, done, total: bar.update(  # noqa: E731 - a parameter
+            task, description=what, completed=done, total=total
+        )
+        yield told
