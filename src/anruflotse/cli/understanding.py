@@ -96,8 +96,9 @@ def train(
     sentences = encoder.OnnxEncoder()
     before = models.newest(settings.data / MODELS)
     last = models.load(before) if before else models.load()
+    recipe = training.read_recipe(encoder.SHIPPED)
     with _progress() as progress:
-        model = training.train(lines, extra, sentences, training.read_recipe(encoder.SHIPPED), SystemClock().now(), progress)
+        model = training.train(lines, extra, sentences, recipe, SystemClock().now(), progress)
     folder = settings.data / MODELS / model.version
     models.save(model, folder)
     emit(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anruflotse.understanding.errors import UnderstandingError
+from anruflotse.understanding.errors import CorpusError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,7 +31,7 @@ class Line:
 def read(files: Iterable[Path], *, repeats: bool = False) -> list[Line]:
     """All lines of `files` in order; the same sentence with the same concern only once, unless `repeats`.
 
-    Raises UnderstandingError naming file and line when one is not JSON or lacks `text` or `intent`.
+    Raises CorpusError naming file and line when one is not JSON or lacks `text` or `intent`.
     """
     lines: dict[tuple[str, str, int], Line] = {}
     for file in files:
@@ -42,7 +42,7 @@ def read(files: Iterable[Path], *, repeats: bool = False) -> list[Line]:
 
 
 def read_texts(file: Path) -> list[str]:
-    """The `text` of every line of `file`. Raises UnderstandingError as `read` does."""
+    """The `text` of every line of `file`. Raises CorpusError as `read` does."""
     return [entry["text"] for entry in _entries(file, ("text",))]
 
 
@@ -55,10 +55,10 @@ def _entries(file: Path, keys: tuple[str, ...]) -> Iterator[dict[str, Any]]:
             entry = json.loads(raw)
         except (json.JSONDecodeError, RecursionError) as error:
             message = f"{file}, line {number}: not JSON. Write one object a line, with {', '.join(keys)}"
-            raise UnderstandingError(message) from error
+            raise CorpusError(message) from error
         if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in keys):
             message = f"{file}, line {number}: {' and '.join(keys)} must be there and be text"
-            raise UnderstandingError(message)
+            raise CorpusError(message)
         yield entry
 
 
@@ -67,10 +67,10 @@ def _lines(file: Path) -> list[str]:
         return file.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         message = f"{file} cannot be read ({error.strerror}). Check the path"
-        raise UnderstandingError(message) from error
+        raise CorpusError(message) from error
     except UnicodeDecodeError as error:
         message = f"{file} is not UTF-8 (byte {error.start}). Save it as UTF-8"
-        raise UnderstandingError(message) from error
+        raise CorpusError(message) from error
 
 
 def plain(text: str) -> str:

@@ -1,5 +1,9 @@
-"""The error of this room."""
+"""The errors of this room."""
 
 
 class UnderstandingError(Exception):
     """Understanding cannot do its work (model missing or damaged, corpus malformed); the message says what to do."""
+
+
+class CorpusError(UnderstandingError):
+    """A file of sentences is wrong or too small; the message names the file and the line, never the sentence."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anruflotse.understanding.classifier import SPECIAL
-from anruflotse.understanding.errors import UnderstandingError
+from anruflotse.understanding.errors import CorpusError
 from anruflotse.understanding.policy import Policy
 from anruflotse.understanding.seams import Decision, DecisionKind
 
@@ -64,7 +64,7 @@ def examine(
 ) -> list[Case]:
     """Let `classifier` and `policy` answer every line.
 
-    Raises UnderstandingError when a line names no department and the classifier does not know its concern.
+    Raises CorpusError when a line names no department and the classifier does not know its concern.
     """
     departments = _departments(lines, classifier)
     cases = []
@@ -73,7 +73,7 @@ def examine(
         if not department:
             where = f"the catalogue has no concern `{line.concern}` (sentence {number})"
             message = f"{where}: correct `intent` or add `department`"
-            raise UnderstandingError(message)
+            raise CorpusError(message)
         ranking = classifier.rank(line.text)
         decision = policy.decide(line.text, ranking)
         ending, turns = play(department, ranking, decision, policy)
@@ -119,7 +119,7 @@ def report(cases: Sequence[Case]) -> dict[str, object]:
     """
     if not cases:
         message = "there is not a single sentence to evaluate"
-        raise UnderstandingError(message)
+        raise CorpusError(message)
     intervals: dict[str, Interval] = {}
 
     def share(name: str, hits: Iterable[bool]) -> float | None:

@@ -70,20 +70,26 @@ class Policy:
     def decide(self, text: str, ranking: Ranking) -> Decision:
         """What to do with `text`, which the classifier ranked as `ranking`.
 
-        An emergency wins over an objection, an objection over a wish for a human, that over every concern. Rules and
+        A certain alarm wins over a likely one; among equals an emergency over an objection, that over a wish for a
+        human, and all of them over every concern. Rules and
         classifier need not agree: either may raise the alarm, and what only one of them half believes is asked about.
         A bare yes, no or "wie bitte?" is no concern: ASK_AGAIN.
         """
         finding = safety.judge(text)
         masses = _masses(ranking.concerns)
-        for heard, department, kind in (
-            (safety.EMERGENCY, _EMERGENCY, DecisionKind.EMERGENCY),
-            (safety.OBJECTION, _OBJECTION, DecisionKind.OBJECTION),
-            (safety.HUMAN, _HUMAN, DecisionKind.HUMAN),
-        ):
-            certain = self._alarm(finding, heard, masses.get(department, 0.0))
-            if certain is not None:
-                return Decision(kind, certain=certain, suicidal=finding.suicidal)
+        alarms = {
+            kind: self._alarm(finding, heard, masses.get(department, 0.0))
+            for heard, department, kind in (
+                (safety.EMERGENCY, _EMERGENCY, DecisionKind.EMERGENCY),
+                (safety.OBJECTION, _OBJECTION, DecisionKind.OBJECTION),
+                (safety.HUMAN, _HUMAN, DecisionKind.HUMAN),
+            )
+        }
+        # A certain alarm before a likely one: each ends with a person, a question would only delay that.
+        for certain in (True, False):
+            for kind, alarm in alarms.items():
+                if alarm is certain:
+                    return Decision(kind, certain=certain, suicidal=finding.suicidal)
         if finding.heard in (safety.YES, safety.NO, safety.REPEAT) and not finding.rest:
             return Decision(DecisionKind.ASK_AGAIN)
         return self.among(ranking)

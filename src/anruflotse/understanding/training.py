@@ -10,7 +10,7 @@ import numpy as np
 from anruflotse.understanding import model as models
 from anruflotse.understanding.corpus import Line, plain
 from anruflotse.understanding.encoder import read_card
-from anruflotse.understanding.errors import UnderstandingError
+from anruflotse.understanding.errors import CorpusError, UnderstandingError
 from anruflotse.understanding.features import Vectoriser
 
 if TYPE_CHECKING:
@@ -86,13 +86,13 @@ def train(
     `progress(step, share)` is called with what is being done and the share of all work done so far (0..1). The figures
     in the model are recalls on held-out fifths of `lines`, near-duplicates kept together. They are too kind to lines
     that the encoder itself was fine-tuned on; they serve to compare one training with the next.
-    Raises UnderstandingError when a concern has fewer than 5 lines, naming it.
+    Raises CorpusError when a concern has fewer than 5 lines, naming it.
     """
     check(lines)
     everything = [*lines, *extra]
     vectors = _encode(encoder, everything, lambda share: progress("embedding the sentences", 0.3 * share))
     outcome = cross_validate(
-        lines, extra, vectors, progress=lambda share: progress("cross-validation", 0.3 + 0.55 * share)
+        lines, extra, vectors, recipe, progress=lambda share: progress("cross-validation", 0.3 + 0.55 * share)
     )
     progress("learning", 0.85)
     model = fit(everything, vectors, encoder.fingerprint, recipe)
@@ -109,7 +109,7 @@ def train(
 
 
 def check(lines: Sequence[Line]) -> None:
-    """Raise UnderstandingError when there is too little to learn from."""
+    """Raise CorpusError when there is too little to learn from."""
     counts: dict[str, int] = {}
     for line in lines:
         counts[line.concern] = counts.get(line.concern, 0) + 1
@@ -117,7 +117,7 @@ def check(lines: Sequence[Line]) -> None:
     if few or len(counts) < 2:  # noqa: PLR2004 - a choice needs two
         wanted = ", ".join(few) or "a second concern"
         message = f"too few sentences to learn from: at least {_FEWEST} for each concern are needed, more for {wanted}"
-        raise UnderstandingError(message)
+        raise CorpusError(message)
 
 
 def fit(lines: Sequence[Line], vectors: NDArray[np.float32], fingerprint: str, recipe: Recipe) -> models.Model:
@@ -129,7 +129,7 @@ def fit(lines: Sequence[Line], vectors: NDArray[np.float32], fingerprint: str, r
     vectoriser = Vectoriser.learn([line.text for line in lines])
     if not vectoriser.index:
         message = "the sentences share not a single word: is this a corpus of German sentences?"
-        raise UnderstandingError(message)
+        raise CorpusError(message)
     centre, scale = vectors.mean(0), float(vectors.std(0).mean()) or 1.0
     # One thread: on a machine that also takes calls, several spend their time waiting for each other.
     with threadpool_limits(1):

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from anruflotse.cli import understanding
+from anruflotse.understanding import corpus
+from anruflotse.understanding.errors import CorpusError
+
+
+@pytest.fixture
+def app() -> typer.Typer:
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    understanding.register(app)
+    return app
+
+
+def run(app: typer.Typer, *arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_understand_says_what_would_be_done(app: typer.Typer, tmp_path: Path) -> None:
+    result = run(
+        app,
+        "understand",
+        "Ich brauche eine neue Gesundheitskarte",
+        "Keine Aufnahme bitte",
+        "--json",
+        "--data",
+        tmp_path,
+    )
+    assert result.exit_code == 0, result.output
+    card, objection = map(json.loads, result.stdout.splitlines())
+    assert {"text", "ranking", "decision", "department", "evidence"} <= card.keys()
+    assert (card["decision"], card["department"]) == ("route", "kundenservice")
+    assert card["ranking"][0]["concern"] == "gesundheitskarte"
+    assert sum(entry["probability"] for entry in card["ranking"]) == pytest.approx(1, abs=0.01)
+    assert (objection["decision"], objection["department"], objection["certain"]) == ("objection", None, True)
+
+
+def test_understand_reads_a_file_and_speaks_to_people(app: typer.Typer, tmp_path: Path) -> None:
+    file = tmp_path / "f.jsonl"
+    file.write_text('{"text": "Zahnspange"}\n')
+    result = run(app, "understand", "--file", file, "--data", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "zahnersatz (leistungen)" in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["Karte", "--file", "f.jsonl"]])
+def test_understand_wants_sentences_or_a_file(app: typer.Typer, arguments: list[str]) -> None:
+    assert run(app, "understand", *arguments).exit_code == 2
+
+
+def test_understand_names_the_malformed_line(app: typer.Typer, tmp_path: Path) -> None:
+    file = tmp_path / "f.jsonl"
+    file.write_text('{"text": "a"}\n{"txt": "b"}\n')
+    result = run(app, "understand", "--file", file, "--data", tmp_path)
+    assert isinstance(result.exception, CorpusError)
+    assert "line 2" in str(result.exception)
+
+
+def test_the_operators_threshold_wins(app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANRUFLOTSE_UNDERSTANDING__ROUTE", "1.0")
+    result = run(app, "understand", "Ich brauche eine neue Gesundheitskarte", "--json", "--data", tmp_path)
+    assert json.loads(result.stdout)["decision"] == "confirm"
+
+
+def test_evaluate_gives_the_figures(app: typer.Typer, tmp_path: Path) -> None:
+    file = tmp_path / "exam.jsonl"
+    rows = [
+        {"text": "Ich brauche eine neue Gesundheitskarte", "intent": "gesundheitskarte", "department": "kundenservice"},
+        {"text": "Ich kriege keine Luft", "intent": "notfall", "department": "notfall"},
+        {"text": "Ich kriege keine Luft", "intent": "notfall"},
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = run(app, "evaluate", "understanding", "--file", file, "--json", "--data", tmp_path)
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["n"] == 3
+    assert found["emergency_recall"] == 1
+    assert found["intervals"]["emergency_recall"][0] < 1
+    assert "department_accuracy" in run(app, "evaluate", "understanding", "--file", file, "--data", tmp_path).stdout
+
+
+def test_train_writes_a_model_that_is_used_and_compares_it(
+    app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a part of the corpus, so that it takes seconds: the whole takes a minute."""
+    small = tmp_path / "small.jsonl"
+    wanted = {"gesundheitskarte": 12, "zahnersatz": 12, "ausserhalb": 12}
+    kept = []
+    for line in corpus.read(corpus.SHIPPED):
+        if wanted.get(line.concern, 0):
+            wanted[line.concern] -= 1
+            kept.append({"text": line.text, "intent": line.concern})
+    small.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
+    monkeypatch.setattr(corpus, "SHIPPED", (small,))
+    data = tmp_path / "data"
+    data.mkdir()
+    own = [
+        {"text": f"{start} Flugscheibe kaputt", "intent": "zahnersatz"}
+        for start in ("Die", "Meine", "Seine", "Eine", "Unsere")
+    ]
+    (data / understanding.OWN_CORPUS).write_text("".join(json.dumps(entry) + "\n" for entry in own))
+    result = run(app, "train", "--json", "--data", data)
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert told["recall"]["zahnersatz"]["n"] == 17
+    assert told["recall"]["zahnersatz"]["before"] is not None
+    assert [folder.name for folder in (data / understanding.MODELS).iterdir()] == [told["version"]]
+    answer = run(app, "understand", "Flugscheibe", "--json", "--data", data)
+    assert json.loads(answer.stdout)["ranking"][0]["concern"] == "zahnersatz"
+    again = run(app, "train", "--data", data)
+    assert "+0.0%" in again.stdout
+
+
+def test_train_refuses_too_little(app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corpus, "SHIPPED", ())
+    file = tmp_path / "own.jsonl"
+    file.write_text('{"text": "Karte", "intent": "gesundheitskarte"}\n')
+    result = run(app, "train", "--corpus", file, "--data", tmp_path)
+    assert isinstance(result.exception, CorpusError)

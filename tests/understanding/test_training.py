@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from anruflotse.understanding import training
+from anruflotse.understanding.corpus import Line
+from anruflotse.understanding.encoder import SHIPPED
+from anruflotse.understanding.errors import CorpusError
+from anruflotse.understanding.training import Recipe
+from tests.understanding.toys import ToyEncoder, lines
+
+NOW = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
+
+
+def test_learns_names_its_version_and_reports_progress() -> None:
+    steps: list[float] = []
+    model = training.train(lines(), [], ToyEncoder(), Recipe(0.5, 0.6), NOW, lambda _step, share: steps.append(share))
+    assert model.version == "20260303T090000Z"
+    assert model.figures["zahn"]["n"] == 21
+    assert model.figures["zahn"]["recall"] > 0.7
+    assert steps == pytest.approx(sorted(steps))
+    assert steps[-1] == 1.0
+
+
+def test_training_twice_gives_the_same_model() -> None:
+    first, second = (training.train(lines(), [], ToyEncoder(), Recipe(0.5, 0.6), NOW) for _ in range(2))
+    assert np.array_equal(first.words, second.words)
+    assert np.array_equal(first.sense, second.sense)
+    assert first.figures == second.figures
+
+
+def test_learns_a_concern_from_the_catalogue_alone() -> None:
+    extra = [Line(word, "reha") for word in ("Reha", "Kur", "Rehasport")]
+    model = training.train(lines(), extra, ToyEncoder(), Recipe(0.5, 0.6), NOW)
+    assert "reha" in model.concerns
+    assert "reha" not in model.figures
+    assert model.concerns[int(model.log_words("Rehasport und Kur").argmax())] == "reha"
+
+
+def test_two_concerns_are_enough() -> None:
+    two = [line for line in lines() if line.concern in {"zahn", "pflege"}]
+    vectors = ToyEncoder().encode([line.text for line in two])
+    model = training.fit(two, vectors, "toy", Recipe(0.5, 1.0))
+    assert np.exp(model.log_words("Es geht um die Pflege")).sum() == pytest.approx(1)
+    assert model.concerns[int(model.log_words("dem Pflegegrad").argmax())] == "pflege"
+    assert model.concerns[int(model.log_sense(ToyEncoder().encode(["dem Pflegegrad"]))[0].argmax())] == "pflege"
+
+
+def test_says_which_concern_has_too_few_sentences() -> None:
+    with pytest.raises(CorpusError, match="more for neu"):
+        training.train([*lines(), Line("Etwas Neues", "neu")], [], ToyEncoder(), Recipe(0.5, 1.0), NOW)
+
+
+def test_nearly_the_same_sentence_never_stands_on_both_sides_of_a_fold() -> None:
+    texts = [
+        "Meine Karte ist verloren gegangen",
+        "meine karte ist verloren gegangen!",
+        "Ich brauche eine Haushaltshilfe",
+    ]
+    texts += [letter * 9 for letter in "abcdefghijklmnop"]
+    fold = training.folds(texts)
+    assert fold[0] == fold[1]
+    assert set(fold.tolist()) == set(range(5))
+
+
+def test_cross_validation_is_blind_to_the_line_it_examines() -> None:
+    """Labels drawn at random cannot be learnt: whoever scores well on them has peeked."""
+    chance = np.random.default_rng(3)
+    noise = [
+        Line("".join(chance.choice(list("abcdefghij ")) for _ in range(40)), chance.choice(["a", "b"]))
+        for _ in range(120)
+    ]
+    vectors: NDArray[np.float32] = chance.normal(size=(120, 8)).astype(np.float32)
+    outcome = training.cross_validate(noise, [], vectors, Recipe(0.5, 1.0))
+    for answers in (outcome.words, outcome.sense):
+        right = np.mean([outcome.concerns[i] == line.concern for i, line in zip(answers.argmax(1), noise, strict=True)])
+        assert right < 0.65
+
+
+def test_the_catalogues_words_become_sentences() -> None:
+    found = training.lines_of_catalogue({"reha": "Reha / Kur"}, {"reha": "AHB, Mutter-Kind-Kur, Kinder/Ehepartner"})
+    assert [line.text for line in found] == ["Reha", "Kur", "AHB", "Mutter-Kind-Kur", "Kinder", "Ehepartner"]
+
+
+def test_the_shipped_encoders_card_has_a_recipe() -> None:
+    assert 0 < training.read_recipe(SHIPPED).share < 1
