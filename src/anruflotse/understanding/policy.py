@@ -71,8 +71,8 @@ class Policy:
         """What to do with `text`, which the classifier ranked as `ranking`.
 
         A certain alarm wins over a likely one; among equals an emergency over an objection, that over a wish for a
-        human, and all of them over every concern. Rules and
-        classifier need not agree: either may raise the alarm, and what only one of them half believes is asked about.
+        human, and all of them over every concern. Rules and classifier need not agree: either may raise the alarm,
+        and what only one of them half believes is asked about.
         A bare yes, no or "wie bitte?" is no concern: ASK_AGAIN.
         """
         finding = safety.judge(text)
