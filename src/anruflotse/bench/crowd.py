@@ -2,12 +2,13 @@
 
 Every caller hears notice and question, with audio both ways all the time; every n-th then states a concern and waits
 for the answer. A call has failed when it was not answered, ended before its time without having been transferred,
-got an answer to its concern never, or lost more than one packet in a hundred.
+got no answer to its concern within 15 s, or lost more than one packet in a hundred.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -17,12 +18,13 @@ from typing import Final
 from anruflotse.bench.lateness import Lateness
 from anruflotse.bench.single import heard_after
 from anruflotse.bench.voices import Utterance, spoken
-from anruflotse.lines.peers import Call, Caller, NotAnsweredError, OnRefer, SipError, State
+from anruflotse.lines.peers import Call, Caller, OnRefer, SipError, State
 
 _PAUSE: Final = 1.1
 """Silence of this length in seconds follows the question only; the notice is followed by less."""
 _LOST_SHARE: Final = 0.01
-_ANSWER_SECONDS: Final = 10.0
+_ANSWER_SECONDS: Final = 15.0
+_QUESTION_SECONDS: Final = 40.0
 _LOOK: Final = 0.2
 
 
@@ -30,7 +32,7 @@ _LOOK: Final = 0.2
 class Plan:
     """`calls` callers spread over `uris`, `per_second` of them dialling, each staying `seconds` after the answer.
 
-    Every `speaking`-th states a concern.
+    Every `speaking`-th states a concern and stays at least until it is answered.
     """
 
     uris: list[str]
@@ -87,37 +89,33 @@ class Crowd:
         self._up += 1
         self.outcome.at_once = max(self.outcome.at_once, self._up)
         speaker = number % self._plan.speaking == 0
-        try:
-            async with asyncio.timeout(self._plan.seconds):
-                if speaker:
-                    await self._state_concern(call, self._utterances[number % len(self._utterances)])
+        leaving = call.now() + self._plan.seconds
+        why = await self._state_concern(call, self._utterances[number % len(self._utterances)]) if speaker else ""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, leaving - call.now())):
                 await call.closed()
-        except TimeoutError:
-            pass
-        except NotAnsweredError:
-            # It ended; whether it may have done so is judged below.
-            pass
-        finally:
-            self._judge(call)
-            self._up -= 1
-            await call.hang_up()
+        self._judge(call, why)
+        self._up -= 1
+        await call.hang_up()
 
-    async def _state_concern(self, call: Call, utterance: Utterance) -> None:
-        while call.heard.finished_after(0.0, call.now(), _PAUSE) is None:  # noqa: ASYNC110 - no event tells of silence
+    async def _state_concern(self, call: Call, utterance: Utterance) -> str:
+        """Say it when asked, and wait for the answer; what went wrong, "" when nothing did."""
+        while call.heard.finished_after(0.0, call.now(), _PAUSE) is None:
+            if call.state is not State.ANSWERED or call.now() > _QUESTION_SECONDS:
+                return "no question"
             await asyncio.sleep(_LOOK)
         if not await call.say(utterance.audio):
-            return
+            return "ended while the caller spoke"
         ended = call.now()
         while call.now() < ended + _ANSWER_SECONDS and call.state is State.ANSWERED:
             found = heard_after(call, ended)
             if found is not None:
                 self.outcome.answers.append((found - ended) * 1_000)
-                return
+                return ""
             await asyncio.sleep(_LOOK)
-        if not call.referrals:
-            self.outcome.failed.append("no answer to a concern")
+        return "" if call.referrals else "no answer to a concern"
 
-    def _judge(self, call: Call) -> None:
+    def _judge(self, call: Call, why: str) -> None:
         answered = next(event.at for event in call.events if event.event == "answered")
         heard = call.heard
         self.outcome.gaps += heard.gaps_ms()
@@ -128,6 +126,9 @@ class Crowd:
             self.outcome.transferred += 1
         elif call.state is not State.ANSWERED:
             self._failed("ended before its time")
+            return
+        if why:
+            self._failed(why)
             return
         if heard.lost > _LOST_SHARE * (heard.packets + heard.lost) or not heard.packets:
             self._failed("lost packets")

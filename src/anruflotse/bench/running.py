@@ -39,7 +39,7 @@ class Size:
 
 
 FULL: Final = Size(calls=24, concerns=18, crowds=(50, 100), seconds=26.0, short=False)
-QUICK: Final = Size(calls=5, concerns=2, crowds=(12,), seconds=12.0, short=True)
+QUICK: Final = Size(calls=5, concerns=2, crowds=(12,), seconds=14.0, short=True)
 
 Progress = Callable[[str, int, int], None]
 """Told what is measured, how far it is, and how far it goes."""

@@ -67,7 +67,7 @@ def trimmed(audio: Pcm) -> Utterance:
     """
     data = at_rate(audio, LINE_RATE).data
     size = LINE_RATE * FRAME_MS // 1_000 * SAMPLE_BYTES
-    packets: Sequence[bytes] = [data[start : start + size] for start in range(0, len(data), size)]
+    packets: Sequence[bytes] = [data[start : start + size].ljust(size, b"\0") for start in range(0, len(data), size)]
     loud = [index for index, packet in enumerate(packets) if level_dbfs(packet) > SPEECH_DBFS]
     if not loud:
         message = "There is no speech in this audio."
