@@ -25,7 +25,7 @@ import yaml
 from anruflotse.pcm import Pcm
 from anruflotse.speech.audio import from_float
 from anruflotse.speech.seams import Heard, Screening, SpeechError, Transcript, WordRules
-from anruflotse.speech.whisper import RATE, Floats, WhisperRecogniser, prepare
+from anruflotse.speech.whisper import RATE, Floats, Hearing, WhisperRecogniser, prepare
 
 LONG_SECONDS: Final = 6.0
 """Longer speech is no short answer: then the rules alone read it, and nothing found is certain."""
@@ -105,14 +105,23 @@ class WhisperScreener:
         samples = prepare(audio)
         encoded = self._engine.encode(samples, _WINDOW)
         seconds = len(samples) / RATE
-        # No hints here: on a second of audio a vocabulary prompt invents its own words.
-        hearing = self._engine.decode(encoded, (), seconds, _BEAM)
+        hearing = self._decode(encoded, seconds)
         transcript = self._recogniser.judge(hearing)
         if transcript.reason in ("no_speech", "empty"):
             return Screening(Heard.SILENCE, certain=True, confidence=max(0.5, hearing.no_speech))
         said = self._rules(hearing.text)
         weighing = self.weigh(encoded, seconds, (hearing.text, *hearing.others))
         return decide(said, weighing, transcript)
+
+    def _decode(self, encoded: Any, seconds: float) -> Hearing:  # noqa: ANN401
+        """Decode freely, without hints: on a second of audio a vocabulary prompt invents its own words."""
+        hearing = self._engine.decode(encoded, (), seconds, _BEAM)
+        if any(map(str.isdigit, hearing.text)):
+            # A short "nein" often comes out as "9", which the rules would take for the key that objects.
+            spelled = self._engine.decode(encoded, (), seconds, _BEAM, digits=False)
+            if any(map(str.isalpha, spelled.text)):
+                return spelled
+        return hearing
 
     def weigh(self, encoded: Any, seconds: float, texts: Sequence[str]) -> Weighing:  # noqa: ANN401
         """Compare the audio with the phrases; `texts` are what was decoded, likeliest first."""
@@ -166,15 +175,12 @@ def decide(said: Heard | None, weighing: Weighing, transcript: Transcript) -> Sc
     clear = weighing.margin >= CERTAIN_MARGIN
     weighed = weighing.meaning
     if said is None and weighing.gap > WIDEST_GAP:
-        weighed, clear = Heard.SPEECH, True
+        weighed, clear = Heard.SPEECH, transcript.accepted and weighing.meaning not in _URGENCY
     elif said is None and weighing.margin < LIKELY_MARGIN:
         weighed = Heard.SPEECH
     if read is weighed:
         understood = transcript.reason != "repetition" and transcript.confidence >= LEAST_CONFIDENCE
         return Screening(read, clear and understood, share * math.sqrt(transcript.confidence))
-    if weighed is Heard.NO and not any(letter.isalpha() for letter in transcript.text):
-        # A short "nein" is often decoded as "9", which the rules take for the key that objects.
-        return Screening(Heard.NO, certain=False, confidence=share / 2)
     # The dearer mistake decides; otherwise the phrases, which hear short words better, unless they find nothing.
     urgent = next((meaning for meaning in _URGENCY if meaning in (read, weighed)), None)
     heard = urgent or (read if weighed is Heard.SPEECH else weighed)

@@ -112,14 +112,28 @@ class WhisperEngine:
         self._start = [self._special(name) for name in ("startoftranscript", "de", "transcribe")]
         self._no_times = self._special("notimestamps")
         self._previous = self._special("startofprev")
+        pieces = ((token, self._tokenizer.decode([token]).strip()) for token in range(self._special("endoftext")))
+        # -1 stands for the symbols that the model's own configuration suppresses.
+        self._digits = [-1, *(token for token, text in pieces if any(map(str.isdigit, text)))]
 
     def encode(self, samples: Floats, seconds: float) -> Any:  # noqa: ANN401 - CTranslate2 has no types
         """The encoder's output for `samples` (16 kHz), padded with silence or cut to a window of `seconds`."""
         features = log_mel(samples, seconds, self._mels)
         return self._model.encode(ctranslate2.StorageView.from_array(features[np.newaxis]))
 
-    def decode(self, encoded: Any, prompt: Sequence[int], seconds: float, beam: int) -> Hearing:  # noqa: ANN401
-        """Decode freely. `prompt` is tokens of what may have been said before, `seconds` the utterance's length."""
+    def decode(
+        self,
+        encoded: Any,  # noqa: ANN401
+        prompt: Sequence[int],
+        seconds: float,
+        beam: int,
+        *,
+        digits: bool = True,
+    ) -> Hearing:
+        """Decode freely. `prompt` is tokens of what may have been said before, `seconds` the utterance's length.
+
+        Without `digits` numbers are written as words, or not at all.
+        """
         start = [*([self._previous, *prompt] if prompt else []), *self._start, self._no_times]
         limit = min(_CONTEXT, len(start) + _TOKENS_ANYWAY + round(_TOKENS_PER_SECOND * seconds))
         result = self._model.generate(
@@ -128,6 +142,7 @@ class WhisperEngine:
             beam_size=beam,
             num_hypotheses=beam,
             max_length=limit,
+            suppress_tokens=[-1] if digits else self._digits,
             return_scores=True,
             return_no_speech_prob=True,
         )[0]
