@@ -38,7 +38,7 @@ class Size:
     """Whether the crowd, too, hears the short notice."""
 
 
-FULL: Final = Size(calls=24, concerns=18, crowds=(50, 100), seconds=26.0, short=False)
+FULL: Final = Size(calls=20, concerns=16, crowds=(50, 100), seconds=26.0, short=False)
 QUICK: Final = Size(calls=5, concerns=2, crowds=(12,), seconds=14.0, short=True)
 
 Progress = Callable[[str, int, int], None]

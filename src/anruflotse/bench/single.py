@@ -23,7 +23,7 @@ ANSWER_SECONDS: Final = 1.3
 _NUMBER: Final = "+493055501000"
 _OBJECTION_KEY: Final = "9"
 _PATIENCE: Final = 10.0
-_NOTES_SECONDS: Final = 1.2
+_NOTES_SECONDS: Final = 0.5
 """After a call, so long until its notes have been written out."""
 _BETWEEN: Final = 0.06
 """Between notice and question there is more silence than this: both have 30 ms of it at their edges."""

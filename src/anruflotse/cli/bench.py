@@ -56,11 +56,17 @@ def bench(
         f"{here.cores} cores ({here.processor}), {here.memory / 2**30:.1f} GB, Python {here.python}, "
         f"load before the run {load_average}{busy}\n",
     )
+    told: list[Figure] = []
+
+    def tell(figure: Figure) -> None:
+        # What all figures of a group come from is said once.
+        repeated = bool(told) and told[-1].about == figure.about
+        emit(figure.record(), as_json, _line(figure, about="" if repeated else figure.about))
+        told.append(figure)
+
     try:
         with _progress() as progress:
-            asyncio.run(
-                running.measure(settings, size, progress, lambda figure: emit(figure.record(), as_json, _line(figure)))
-            )
+            asyncio.run(running.measure(settings, size, progress, tell))
     except BenchError as error:
         typer.echo(f"anruflotse: {error}", err=True)
         raise typer.Exit(3) from error
@@ -77,12 +83,12 @@ def _crowds(text: str) -> tuple[int, ...]:
     return crowds
 
 
-def _line(figure: Figure) -> str:
+def _line(figure: Figure, about: str) -> str:
     limit = "" if figure.limit is None else f"limit {figure.limit:g}"
     verdict = {True: "ok", False: "OVER", None: ""}[figure.ok]
     shown = f"{figure.value:.0f}" if float(figure.value).is_integer() else f"{figure.value:.3g}"
-    about = "; ".join(part for part in (f"n={figure.n}" if figure.n else "", figure.about) if part)
-    return f"{figure.name:<38}{shown:>8} {figure.unit:<8}{limit:<11}{verdict:<5} {about}".rstrip()
+    said = "; ".join(part for part in (f"n={figure.n}" if figure.n else "", about) if part)
+    return f"{figure.name:<38}{shown:>8} {figure.unit:<8}{limit:<11}{verdict:<5} {said}".rstrip()
 
 
 @contextmanager
