@@ -20,15 +20,20 @@ CALLER = "+493055507002"
 CANARY = "Zimtschneckenparadies"
 OBJECTED = f"Widerspruch! Ich heiße {CANARY} und möchte keine Aufzeichnung."
 STATED = f"Ich heiße {CANARY} und meine Mutter braucht einen Pflegegrad."
-WORDS = ("zimtschnecken", "schneckenparadies", "pflegegrad", "widerspruch!")
-"""Parts of the canary as recognisers may write it, and words of the two utterances."""
+WORDS = ("zimtschnecken", "paradies", "meine mutter", "möchte keine aufzeichnung")
+"""Parts of the canary and of both utterances; what the recogniser made of them is added when it is known."""
 PROBE_BYTES = 400
 
 
-def traces(bot: Bot, voices: list[Pcm]) -> list[str]:
-    """Where on disk a number, a word or a stretch of audio can be read in plain."""
+def traces(bot: Bot, voices: list[Pcm], texts: tuple[str, ...] = ()) -> list[str]:
+    """Where on disk a number, a word, one of `texts` or a stretch of audio can be read in plain."""
     numbers = [number.removeprefix("+").encode() for number in (OBJECTOR, CALLER)]
-    words = [form.encode(code) for word in WORDS for form in (word, word.title()) for code in ("utf-8", "utf-16-le")]
+    words = [
+        form.encode(code)
+        for word in (*WORDS, *texts)
+        for form in (word, word.title())
+        for code in ("utf-8", "utf-16-le")
+    ]
     audio = [piece for voice in voices for piece in _pieces(voice)]
     found = []
     for path, content in bot.bytes_on_disk().items():
@@ -68,10 +73,10 @@ async def test_a_recorded_call_leaves_no_plain_text_and_an_objected_one_nothing(
     record = bot.record(summary.id)
     assert record.recording is not None
     assert record.recording.startswith(b"fLaC"), "the record itself holds the audio"
-    assert "pflegegrad" in " ".join(record.transcripts).lower(), "and the text"
-    assert traces(bot, [objection, concern]) == []
+    assert "mutter" in " ".join(record.transcripts).lower(), "and the text"
+    assert traces(bot, [objection, concern], record.transcripts) == []
     assert bot.stop() == 0
-    assert traces(bot, [objection, concern]) == []
+    assert traces(bot, [objection, concern], record.transcripts) == []
     for call in (first, second):
         await call.hang_up()
 

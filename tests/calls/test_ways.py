@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from anruflotse.lines.peers import Behaviour, Call, Caller, OnRefer, Phone, Reaction
+from anruflotse.speech.audio import read_wav
 from tests.callers import until
 from tests.calls.bot import Bot, spoken
 from tests.calls.conversationalist import CARE, NUMBER, asked, counted_more, dial, reached
@@ -26,7 +28,7 @@ async def test_a_concern_reaches_its_department_and_the_record_holds_the_answer_
     (summary,) = [r for r in bot.records() if r.id not in before]
     assert rung.user_to_user == f"{summary.reference};encoding=hex"
     record = bot.record(summary.id)
-    assert "pflegegrad" in " ".join(record.transcripts).lower()
+    assert "mutter" in " ".join(record.transcripts).lower()
     assert (summary.concern, summary.department, record.caller) == ("pflege", "pflegekasse", NUMBER)
     assert record.recording is not None
     assert (summary.expires_at - summary.recorded_at).days == 28
@@ -204,11 +206,15 @@ async def test_a_caller_who_leaves_with_the_transfer_counts_as_put_through(
     await call.hang_up()
 
 
-async def test_the_caller_may_speak_over_the_question(bot: Bot, caller: Caller, phone: Phone) -> None:
+async def test_the_caller_may_speak_over_the_question(bot: Bot, caller: Caller, phone: Phone, shared: Path) -> None:
+    notice = read_wav(shared / "recordings" / "hinweis.wav").seconds
     call = await dial(caller, bot)
-    notice = await call.wait_prompt(after=0, pause_ms=150)
-    await call.wait_speech(after=notice.end + 0.1)
+    began = await call.wait_speech(after=0)
+    await asyncio.sleep(began + notice + 0.7 - call.now())
+    spoke_at = call.now()
     await call.say(await spoken(CARE))
+    question = next(stretch for stretch in call.heard.stretches(0.2) if stretch.end > began + notice + 0.3)
+    assert question.end < spoke_at + 1.0, "the question went on although the caller spoke"
     assert await reached(call) == "pflegekasse"
     await call.hang_up()
 

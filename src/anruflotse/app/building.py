@@ -6,7 +6,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -187,22 +186,17 @@ def make_prompts(settings: Settings, catalogue: Catalogue) -> PromptBook:
 def make_recogniser(settings: Settings, tell: Callable[[str], None] | None = None) -> WhisperRecogniser:
     """The embedded recogniser, or the CTranslate2 model the settings name. Raises `SpeechError`."""
     embedded = settings.speech.model is None
-    directory = settings.speech.model or embedded_model(settings)
+    directory = settings.speech.model or settings.embedded_model
     if embedded:
         speech_model.ensure(directory, tell)
     return WhisperRecogniser(directory, settings.speech.threads, settings.speech.beam, embedded=embedded)
-
-
-def embedded_model(settings: Settings) -> Path:
-    """Where the embedded speech model lies (scripts/setup says the same place)."""
-    return settings.data / "models" / "whisper-base"
 
 
 def make_reader(settings: Settings, catalogue: Catalogue) -> WordReader:
     """Classifier and decision policy for the catalogue's concerns. Raises `UnderstandingError`."""
     concerns = catalogue.concerns
     ranks = classifier.load(
-        settings.data / "models",
+        settings.data / "models" / "understanding",
         {key: concern.department for key, concern in concerns.items()},
         {key: concern.keywords for key, concern in concerns.items()},
         model=settings.understanding.model,

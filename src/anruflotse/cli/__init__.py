@@ -36,7 +36,11 @@ import typer
 
 import anruflotse
 
-MODULES: tuple[str, ...] = ("service", "demo", "settings", "records", "call", "phone", "bench")
+MODULES: tuple[str, ...] = (
+    *("service", "demo", "settings"),
+    *("call", "phone", "speech", "understanding"),
+    *("records", "bench"),
+)
 """Command modules under `anruflotse.cli`, in the order `--help` shows them."""
 
 EXIT_CODES: dict[str, int] = {
@@ -48,6 +52,7 @@ EXIT_CODES: dict[str, int] = {
     "anruflotse.processors.gate:ProcessorError": 2,
     "anruflotse.speech.audio:AudioError": 2,
     "anruflotse.speech.prompts:PromptError": 2,
+    "anruflotse.understanding.errors:CorpusError": 2,
     "anruflotse.yamlshape:ShapeError": 2,
     # a part is not reachable or does not work
     "anruflotse.console.serving:ConsoleError": 3,

@@ -31,7 +31,7 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
     """The peer took the REFER and hung up without ever telling: the caller is gone, presumably transferred."""
     HUNG_UP = "hung_up"
-    """The caller hung up before the REFER was accepted: nobody was transferred."""
+    """The caller hung up, before the REFER was accepted or while the target was reported to ring."""
 
 
 class Leg(Protocol):

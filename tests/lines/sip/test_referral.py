@@ -46,6 +46,17 @@ async def refer() -> tuple[DialogWatch, Watched]:
 Refer = tuple[DialogWatch, Watched]
 
 
+@pytest.mark.parametrize(
+    ("sipfrag", "progress"), [("100 Trying", False), ("180 Ringing", True), ("183 Progress", True)]
+)
+async def test_a_peer_that_reports_the_ringing_would_report_the_success(
+    refer: Refer, sipfrag: str, progress: bool
+) -> None:
+    watch, watched = refer
+    notify(watch, "refer", sipfrag)
+    assert (watched.progress, await status(watched)) == (progress, None)
+
+
 async def test_acceptance_is_a_2xx_to_the_refer_of_this_call(refer: Refer) -> None:
     watch, watched = refer
     traced(watch, "RX", "SIP/2.0 100 Trying", "CSeq: 7 REFER")

@@ -27,10 +27,12 @@ _TRACED = re.compile(r"\A(?P<way>[RT]X) [^\n]*\n(?P<first>[^\n]*)\n")
 _CALL_ID = re.compile(r"^(?:Call-ID|i)\s*:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
 _CSEQ_REFER = re.compile(r"^CSeq\s*:\s*(\d+)\s+REFER\b", re.IGNORECASE | re.MULTILINE)
 _EVENT_REFER = re.compile(r"^(?:Event|o)\s*:\s*refer\b(?:.*?;\s*id\s*=\s*(\d+))?", re.IGNORECASE | re.MULTILINE)
-_SIPFRAG = re.compile(r"^SIP/2\.0 ([2-6]\d\d)\b", re.MULTILINE)
+_SIPFRAG = re.compile(r"^SIP/2\.0 ([1-6]\d\d)\b", re.MULTILINE)
 _LAG = 0.15
 """Seconds by which trace and events, which come over different threads, may be apart."""
 _SUCCESS = range(200, 300)
+_PROGRESS = range(101, 200)
+"""Ringing and the like. 100 is only the NOTIFY that RFC 3515 demands at once."""
 
 
 @dataclass(slots=True)
@@ -40,6 +42,8 @@ class Watched:
     decided: asyncio.Future[int]
     """The final status: any success in this call, or the failure of the latest REFER."""
     accepted: bool = False
+    progress: bool = False
+    """The peer tells how the call to the target goes on: then it would also tell that it succeeded."""
     cseq: int | None = None
 
     def decide(self, status: int) -> None:
@@ -98,6 +102,9 @@ class DialogWatch(logging.Handler):
         if event is None or frag is None:
             return
         status = int(frag[1])
+        if status < _SUCCESS.start:
+            watched.progress = watched.progress or status in _PROGRESS
+            return
         # A target given up on may still answer: then the caller is there, whatever the next REFER comes to. That it
         # failed after all tells nothing about the next.
         if status in _SUCCESS or event[1] is None or int(event[1]) == watched.cseq:
@@ -157,7 +164,8 @@ def _judge(transfer: asyncio.Task[None], call: Call, watched: Watched) -> Outcom
         if watched.succeeded:
             return Outcome.SUCCEEDED
         if call.state is CallState.CLOSED:
-            return Outcome.UNKNOWN if watched.accepted else Outcome.HUNG_UP
+            # A peer that reported the ringing and then a BYE has a caller who gave up while it rang.
+            return Outcome.UNKNOWN if watched.accepted and not watched.progress else Outcome.HUNG_UP
         if not isinstance(failure, TransferFailed):
             return Outcome.REFUSED
         # Without a status either our own patience or the REFER itself (no answer at all) ran out, or the transport
