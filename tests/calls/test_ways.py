@@ -156,6 +156,8 @@ async def test_callers_who_hang_up_in_any_state_leave_only_a_counter(bot: Bot, c
         call = await asked(await dial(caller, bot))
         await call.say(question)
         await call.wait_refer(30)
+        await phone.expect("ringing", "pflegekasse", seconds=5)
+        await asyncio.sleep(0.3)
         await call.hang_up()
 
     ways = [at_once, in_the_notice, when_asked, while_speaking, while_understood, while_put_through]
