@@ -182,6 +182,8 @@ SURE = Transcript("x", 0.9, accepted=True, reason="", engine="test")
         (Heard.HUMAN, Weighing(Heard.OBJECTION, 9, 0), Heard.OBJECTION, False),
         (Heard.HUMAN, Weighing(Heard.EMERGENCY, 9, 0), Heard.EMERGENCY, False),
         (Heard.HUMAN, Weighing(Heard.YES, 9, 0), Heard.HUMAN, False),
+        (Heard.EMERGENCY, Weighing(Heard.OBJECTION, 9, 30), Heard.EMERGENCY, False),
+        (Heard.EMERGENCY, Weighing(Heard.OBJECTION, 9, 5), Heard.OBJECTION, False),
         (None, Weighing(Heard.OBJECTION, 9, 2), Heard.OBJECTION, False),
         (None, Weighing(Heard.REPEAT, 9, 90), Heard.SPEECH, True),
         (None, Weighing(Heard.OBJECTION, 9, 90), Heard.SPEECH, False),

@@ -178,6 +178,9 @@ def decide(said: Heard | None, weighing: Weighing, transcript: Transcript) -> Sc
         weighed, clear = Heard.SPEECH, transcript.accepted and weighing.meaning not in _URGENCY
     elif said is None and weighing.margin < LIKELY_MARGIN:
         weighed = Heard.SPEECH
+    elif read is not weighed and weighing.gap > WIDEST_GAP:
+        # What does not explain the audio is no reason to doubt the rules, least of all an emergency.
+        weighed = Heard.SPEECH
     if read is weighed:
         understood = transcript.reason != "repetition" and transcript.confidence >= LEAST_CONFIDENCE
         return Screening(read, clear and understood, share * math.sqrt(transcript.confidence))
