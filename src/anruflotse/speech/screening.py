@@ -36,7 +36,8 @@ LIKELY_MARGIN: Final = 2.0
 WIDEST_GAP: Final = 12.0
 """A phrase less likely than what was decoded freely by more nats than this is not what was said.
 
-Measured: misheard short phrases stay below 11, other sentences are above 16.
+Chosen on 167 synthetic clips, where the rules found nothing: it kept 33 of 38 phrases that were right and refused 17 of
+22 that were not; on 128 clips with wordings it was not chosen on, 12 of 16 and 20 of 23.
 """
 LEAST_CONFIDENCE: Final = 0.35
 """Single words are decoded with less confidence than sentences (`Transcript.confidence`), so less is asked of them."""
