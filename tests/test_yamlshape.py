@@ -53,7 +53,7 @@ def test_not_readable(text: str, line: int, column: int, told: str) -> None:
         load(text, "x.yaml")
     assert (caught.value.line, caught.value.column) == (line, column)
     assert told in caught.value.message
-    assert str(caught.value).startswith(f"x.yaml:{line}:{column}: ")
+    assert str(caught.value).startswith(f"x.yaml, line {line}, column {column}: ")
 
 
 def test_file_missing(tmp_path: Path) -> None:

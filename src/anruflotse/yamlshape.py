@@ -35,14 +35,14 @@ Step = str | int
 
 
 class ShapeError(ValueError):
-    """A file does not have the shape it must have; `str` gives `file:line:column: message`.
+    """A file does not have the shape it must have; `str` gives `FILE, line 3, column 5: message`.
 
     `line` and `column` count from 1, as editors do. The message says what is wrong and what is allowed.
     """
 
     def __init__(self, file: str, line: int, column: int, message: str) -> None:
         """Complain about `line`:`column` of `file`."""
-        super().__init__(f"{file}:{line}:{column}: {message}")
+        super().__init__(f"{file}, line {line}, column {column}: {message}")
         self.file = file
         self.line = line
         self.column = column

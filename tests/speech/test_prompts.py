@@ -374,7 +374,7 @@ def test_a_wrong_text_is_told_with_line_and_column(tmp_path: Path, key: str, tex
         book(tmp_path, catalogue=own)
     assert (caught.value.line, caught.value.column) == (line, column)
     assert said in str(caught.value)
-    assert str(caught.value).startswith(f"{own}:{line}:{column}: ")
+    assert str(caught.value).startswith(f"{own}, line {line}, column {column}: ")
 
 
 @pytest.mark.parametrize("name", sorted(GAPS))

@@ -23,7 +23,12 @@ def demo(config: Config = None, data: Data = None, once: Once = False) -> None:
     """
     import asyncio
 
+    from anruflotse import logs
     from anruflotse.demo.playing import play_demo
 
-    if not asyncio.run(play_demo(load(config, data), once=once)):
+    settings = load(config, data)
+    if settings.source("logging.level") == "default":
+        # The table tells the story; what the operator asked to see in the log is shown all the same.
+        logs.configure("warning", settings.logging.format)
+    if not asyncio.run(play_demo(settings, once=once)):
         raise typer.Exit(1)

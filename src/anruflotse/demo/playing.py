@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from datetime import timedelta
 
 from rich.console import Console
 
@@ -29,14 +30,16 @@ async def play_demo(settings: Settings, *, once: bool) -> bool:
     and `LineError` when the department phones' port is taken.
     """
     console = Console()
-    stories = [Story(caller) for caller in CAST]
+    clock = SystemClock()
+    until = f"{clock.now() + timedelta(days=settings.retention.days):%d.%m.%Y}"
+    stories = [Story(caller, kept_until=until) for caller in CAST]
     show = Show(stories, console)
     scribe = Scribe(show.changed)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with preparation() as progress:
-        parts = await asyncio.to_thread(build, settings, SystemClock(), (scribe,))
+        parts = await asyncio.to_thread(build, settings, clock, (scribe,))
         service = Service(parts, drain_seconds=5, progress=progress)
         await service.open()
     async with service, _phones() as phone:

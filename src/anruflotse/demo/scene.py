@@ -30,6 +30,7 @@ class Story:
     understood: str = ""
     answered_by: str | None = None
     kept: bool = False
+    kept_until: str = ""
     over: bool = False
     think_ms: int | None = None
 

@@ -47,7 +47,7 @@ class Show:
 
     def _table(self) -> Group:
         table = Table(show_lines=True, expand=True)
-        for title, ratio in (("Caller", 3), ("Heard and understood", 6), ("Reached", 3), ("Remains", 2), ("", 1)):
+        for title, ratio in (("Caller", 4), ("Heard and understood", 5), ("Reached", 3), ("Remains", 2), ("", 1)):
             table.add_column(title, ratio=ratio, overflow="fold")
         for story in self._stories:
             table.add_row(_who(story), _what(story), _where(story), _remains(story), _mark(story))
@@ -55,7 +55,10 @@ class Show:
 
 
 def _who(story: Story) -> Text:
-    return Text.assemble((story.caller.name, "bold"), "\n", (story.caller.about, "dim"))
+    text = Text.assemble((story.caller.name, "bold"), " ", (story.caller.about, "dim"))
+    for part in story.caller.parts:
+        text.append(f"\n„{part.say}“" if part.say else f"\n[{part.press}]")
+    return text
 
 
 def _what(story: Story) -> Text:
@@ -63,9 +66,9 @@ def _what(story: Story) -> Text:
     for heard in story.heard:
         text.append(f"„{heard.strip()}“\n")
     if story.understood:
-        text.append(story.understood, style="cyan")
+        text.append(f"→ {story.understood}", style="cyan")
     if story.think_ms is not None:
-        text.append(f"  answered {story.think_ms} ms after the end of the turn", style="dim")
+        text.append(f"\nafter {story.think_ms} ms of thinking", style="dim")
     return text
 
 
@@ -78,7 +81,7 @@ def _where(story: Story) -> Text:
 def _remains(story: Story) -> Text:
     if not story.over:
         return Text("")
-    return Text("record, 28 days") if story.kept else Text("a counter")
+    return Text(f"record until {story.kept_until}") if story.kept else Text("a counter")
 
 
 def _mark(story: Story) -> Text:

@@ -1,0 +1,64 @@
+"""What the doctor finds, and what it says to do."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from anruflotse.app.doctor import Finding, examine
+from anruflotse.settings import load
+
+
+@pytest.fixture
+def free(tmp_path: Path) -> dict[str, object]:
+    """Settings whose parts are all well; the speech model is joined once for all tests of a run."""
+    return {"data": tmp_path / "data", "sip.port": 0, "console.port": 0}
+
+
+async def found(part: str, overrides: dict[str, object]) -> Finding:
+    return next(finding for finding in await examine(load(None, overrides, environ={})) if finding.part == part)
+
+
+async def test_a_sound_installation_has_no_fault(free: dict[str, object]) -> None:
+    findings = await examine(load(None, free, environ={}))
+    assert [finding for finding in findings if finding.status != "ok"] == []
+    assert {"speech model", "departments", "understanding", "records", "prompts", "disk", "clock", "line"} <= {
+        finding.part for finding in findings
+    }
+
+
+async def test_a_taken_port_is_named_with_what_to_do(free: dict[str, object]) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        finding = await found(f"sip.port {port}/udp", free | {"sip.port": port})
+    assert finding.status == "fault"
+    assert "sip.port" in finding.remedy
+
+
+async def test_a_malformed_catalogue_is_named_with_its_place(free: dict[str, object], tmp_path: Path) -> None:
+    file = tmp_path / "departments.yaml"
+    file.write_text("version: 1\nabteilungen: [\n", "utf-8")
+    finding = await found("departments", free | {"departments.catalogue": file})
+    assert finding.status == "fault"
+    assert "departments.yaml" in finding.found
+    assert "line" in finding.found
+
+
+async def test_a_broken_recording_of_a_prompt_is_a_fault(free: dict[str, object], tmp_path: Path) -> None:
+    (tmp_path / "voice").mkdir()
+    (tmp_path / "voice" / "hinweis.wav").write_bytes(b"RIFF")
+    finding = await found("prompts", free | {"prompts.recordings": tmp_path / "voice"})
+    assert finding.status == "fault"
+    assert "hinweis.wav" in finding.found
+
+
+async def test_a_store_that_cannot_be_used_is_a_fault_that_costs_recordings(free: dict[str, object]) -> None:
+    data = free["data"]
+    assert isinstance(data, Path)
+    data.mkdir()
+    (data / "records").write_text("not a directory", "utf-8")
+    finding = await found("records", free)
+    assert finding.status == "fault"
