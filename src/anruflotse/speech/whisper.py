@@ -93,7 +93,7 @@ class WhisperEngine:
     """A loaded model and what can be asked of it. Everything here blocks; several threads may use it at once."""
 
     def __init__(self, directory: Path, workers: int = 2, *, embedded: bool = True) -> None:
-        """Check and load the model in `directory` (under a second); `workers` calls are computed at once, one core each.
+        """Check and load the model in `directory` (under a second); `workers` calls run at once, one core each.
 
         Raises SpeechError when the model is missing, damaged or none (see `model.check`).
         """
