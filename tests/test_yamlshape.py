@@ -57,14 +57,14 @@ def test_not_readable(text: str, line: int, column: int, told: str) -> None:
 
 
 def test_file_missing(tmp_path: Path) -> None:
-    with pytest.raises(ShapeError, match=r"gone\.yaml:1:1: the file cannot be read"):
+    with pytest.raises(ShapeError, match=r"gone\.yaml, line 1, column 1: the file cannot be read"):
         load(tmp_path / "gone.yaml")
 
 
 def test_file_not_utf8(tmp_path: Path) -> None:
     file = tmp_path / "x.yaml"
     file.write_bytes("a: ä\nb: ü".encode() + "ö".encode("latin-1"))
-    with pytest.raises(ShapeError, match="2:5: the file is not UTF-8"):
+    with pytest.raises(ShapeError, match="line 2, column 5: the file is not UTF-8"):
         load(file)
 
 
@@ -77,7 +77,7 @@ def test_file_with_byte_order_mark(tmp_path: Path) -> None:
 def test_empty_file_is_nothing() -> None:
     data, marks = load("# only a comment\n")
     assert data is None
-    with pytest.raises(ShapeError, match="1:1: expected a mapping"):
+    with pytest.raises(ShapeError, match="line 1, column 1: expected a mapping"):
         Node(data, marks).entries()
 
 
@@ -141,7 +141,7 @@ def test_values() -> None:
     assert [item.text() for item in top["d"].items()] == ["u", "v"]
     assert top["d"].items()[1].one_of(["v", "w"]) == "v"
     assert top["e"].integer(1, 5) == 5
-    with pytest.raises(ShapeError, match=r"1:8: d\[0\]: `u` is not known\. Allowed: `v`, `w`"):
+    with pytest.raises(ShapeError, match=r"line 1, column 8: d\[0\]: `u` is not known\. Allowed: `v`, `w`"):
         read("d:    [u, v]").entries()["d"].items()[0].one_of(["v", "w"])
     with pytest.raises(ShapeError, match="from 1 to 4, found the number 5"):
         top["e"].integer(1, 4)

@@ -289,12 +289,12 @@ def test_complaints(right: str, wrong: str, line: int, column: int, told: str) -
 
 def test_every_action_needs_a_concern() -> None:
     without = "".join(line for line in FILE.splitlines(keepends=True) if not line.startswith("  aus:"))
-    with pytest.raises(ShapeError, match="35:1: anliegen: no concern has the action `aufzeichnung_aus`"):
+    with pytest.raises(ShapeError, match="line 35, column 1: anliegen: no concern has the action `aufzeichnung_aus`"):
         load(without)
 
 
 def test_processors_must_be_in_the_register_when_it_is_given() -> None:
-    with pytest.raises(ShapeError, match=r"14:\d+: .*`fremde` is not known\. Allowed: `helfer`"):
+    with pytest.raises(ShapeError, match=r"line 14, column \d+: .*`fremde` is not known\. Allowed: `helfer`"):
         load(FILE, processors=["helfer"])
     assert load(FILE, processors=["helfer", "fremde"]).departments
 
