@@ -11,7 +11,7 @@ from anruflotse import settings
 from anruflotse.bench.figures import PARTS, Figure
 from anruflotse.bench.running import Size, measure
 
-pytestmark = [pytest.mark.calls, pytest.mark.slow]
+pytestmark = [pytest.mark.calls, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 async def test_two_calls_are_measured_from_the_first_sound_to_the_last_packet(tmp_path: Path) -> None:
