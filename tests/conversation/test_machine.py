@@ -214,11 +214,17 @@ def test_no_to_a_confirmation_asks_once_more_then_a_person() -> None:
     assert talk.tell(TransferSucceeded()) == (Seal(), Count(Tally.NOT_UNDERSTOOD))
 
 
-def test_an_unsure_yes_is_asked_again_and_then_taken() -> None:
+def test_an_unsure_yes_to_a_concern_is_taken() -> None:
     talk = asked()
     talk.stated(Verdict.CONFIRM, CARE)
-    assert Play(Prompt.YES_NO_AGAIN) in talk.answered(Heard.YES, certain=False)
     assert Play(Prompt.CONNECT, department="pflegekasse") in talk.answered(Heard.YES, certain=False)
+
+
+def test_an_unsure_no_is_asked_again_and_then_taken() -> None:
+    talk = asked()
+    talk.stated(Verdict.CONFIRM, CARE)
+    assert Play(Prompt.YES_NO_AGAIN) in talk.answered(Heard.NO, certain=False)
+    assert Play(Prompt.QUESTION_AGAIN) in talk.answered(Heard.NO, certain=False)
 
 
 def test_no_with_another_concern_takes_the_other_concern() -> None:

@@ -175,7 +175,7 @@ SURE = Transcript("x", 0.9, accepted=True, reason="", engine="test")
         (Heard.YES, Weighing(Heard.YES, 9, 0), Heard.YES, True),
         (Heard.YES, Weighing(Heard.YES, 1, 0), Heard.YES, False),
         (Heard.YES, Weighing(Heard.NO, 9, 0), Heard.NO, False),
-        (Heard.NO, Weighing(Heard.YES, 9, 0), Heard.YES, False),
+        (Heard.NO, Weighing(Heard.YES, 9, 0), Heard.NO, False),
         (Heard.OBJECTION, Weighing(Heard.OBJECTION, 9, 0), Heard.OBJECTION, True),
         (Heard.OBJECTION, Weighing(Heard.SPEECH, 90, 0), Heard.OBJECTION, False),
         (Heard.OBJECTION, Weighing(Heard.HUMAN, 9, 0), Heard.OBJECTION, False),
@@ -183,7 +183,7 @@ SURE = Transcript("x", 0.9, accepted=True, reason="", engine="test")
         (Heard.HUMAN, Weighing(Heard.EMERGENCY, 9, 0), Heard.EMERGENCY, False),
         (Heard.HUMAN, Weighing(Heard.YES, 9, 0), Heard.HUMAN, False),
         (Heard.EMERGENCY, Weighing(Heard.OBJECTION, 9, 30), Heard.EMERGENCY, False),
-        (Heard.EMERGENCY, Weighing(Heard.OBJECTION, 9, 5), Heard.OBJECTION, False),
+        (Heard.EMERGENCY, Weighing(Heard.OBJECTION, 9, 5), Heard.EMERGENCY, False),
         (None, Weighing(Heard.OBJECTION, 9, 2), Heard.OBJECTION, False),
         (None, Weighing(Heard.REPEAT, 9, 90), Heard.SPEECH, True),
         (None, Weighing(Heard.OBJECTION, 9, 90), Heard.SPEECH, False),
@@ -193,7 +193,7 @@ SURE = Transcript("x", 0.9, accepted=True, reason="", engine="test")
         (Heard.YES, Weighing(Heard.SPEECH, 9, 0), Heard.YES, False),
     ],
 )
-def test_only_what_both_say_is_certain_and_an_objection_wins_over_all(
+def test_only_what_both_say_is_certain_and_the_dearer_mistake_decides(
     said: Heard | None, weighing: Weighing, heard: Heard, certain: bool
 ) -> None:
     found = decide(said, weighing, SURE)

@@ -33,6 +33,8 @@ from anruflotse.understanding import classifier, safety
 from anruflotse.understanding.policy import Policy, measured
 
 GERMANY = ZoneInfo("Europe/Berlin")
+BUSY_SECONDS = 5.0
+"""So long a write waits for another one: many calls may end at once, and none of their records may be lost."""
 THREADS = 4
 """For endpointing, understanding and the store: short work that only must not stand on the event loop."""
 
@@ -97,11 +99,14 @@ def build(settings: Settings, clock: Clock, watchers: tuple[Watcher, ...] = ()) 
             concern_pause_ms=call.concern_pause_ms,
             answer_pause_ms=call.answer_pause_ms,
         ),
-        hints=catalogue.vocabulary(),
+        hints=catalogue.vocabulary() if settings.speech.hints else (),
         engines=(recogniser.engine.name, "silero-vad"),
         notice_version=notice.version(),
         watchers=(metrics, *watchers),
     )
+    # The first endpointer loads its model and the first decision compiles its patterns: not in the first call.
+    equipment.endpointer(8000).feed(bytes(2 * 320))
+    equipment.reader.decide("", equipment.reader.rank("Guten Tag"))
     return Parts(
         settings, clock, catalogue, gate, notice, records, keeper, prompts, recogniser, metrics, equipment, threads
     )
@@ -161,6 +166,7 @@ def make_records(settings: Settings, clock: Clock) -> Records:
         clock,
         settings.retention.days,
         longer_reason=settings.retention.longer_because,
+        busy_seconds=BUSY_SECONDS,
     )
 
 

@@ -239,10 +239,11 @@ def answer(state: State, event: Answer) -> Result:
             return _safety(state, heard, certain=event.certain, suicidal=event.suicidal)
         case Screened(heard=Heard.REPEAT):
             return repeat(state) if state.repeats < MAX_REPEATS else _answer_unclear(state)
-        case Screened(heard=Heard.YES | Heard.NO) if not event.certain and not state.answers_unclear:
-            return _answer_unclear(state)
         case Screened(heard=Heard.YES) if state.stage is Stage.CONFIRM:
+            # Even an unsure yes: a no is hardly ever heard as one, and the department can still transfer.
             return handover.route(state, state.candidates[0])
+        case Screened(heard=Heard.NO) if not event.certain and not state.answers_unclear:
+            return _answer_unclear(state)
         case Screened(heard=Heard.NO):
             return _unclear(state)
         case Screened(heard=Heard.SPEECH) if state.stage is Stage.CONFIRM and not state.answers_unclear:

@@ -171,6 +171,8 @@ class Speech(Section):
     """Utterances recognised at the same time, one processor core each."""
     beam: Annotated[int, Field(ge=1, le=20)] = 5
     """Beam width of the recogniser; 1 is fastest."""
+    hints: bool = False
+    """Whether the recogniser is told the catalogue's words; a third slower, and no help to the embedded one."""
 
 
 class Prompts(Section):

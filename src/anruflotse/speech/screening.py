@@ -185,8 +185,14 @@ def decide(said: Heard | None, weighing: Weighing, transcript: Transcript) -> Sc
     if read is weighed:
         understood = transcript.reason != "repetition" and transcript.confidence >= LEAST_CONFIDENCE
         return Screening(read, clear and understood, share * math.sqrt(transcript.confidence))
+    if {read, weighed} == {Heard.YES, Heard.NO}:
+        # A wrong yes puts somebody through to the wrong people, a wrong no costs one more question.
+        return Screening(Heard.NO, certain=False, confidence=(share if weighed is Heard.NO else 1 - share) / 2)
     # The dearer mistake decides; otherwise the phrases, which hear short words better, unless they find nothing.
-    urgent = next((meaning for meaning in _URGENCY if meaning in (read, weighed)), None)
+    # An emergency in plain words comes before everything: who asks whether somebody objects then, loses time.
+    urgent = (
+        read if read is Heard.EMERGENCY else next((meaning for meaning in _URGENCY if meaning in (read, weighed)), None)
+    )
     heard = urgent or (read if weighed is Heard.SPEECH else weighed)
     return Screening(heard, certain=False, confidence=(share if heard is weighed else 1 - share) / 2)
 
