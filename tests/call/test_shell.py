@@ -187,6 +187,44 @@ async def test_an_awaited_turn_cut_by_the_repeat_key_is_no_answer() -> None:
     assert len(desk.screener.heard) == 1, "an objection in it would have gone unheard"
 
 
+async def test_recognition_begins_in_the_pause_that_ends_the_turn_and_only_once() -> None:
+    desk = await up_to_the_question(Desk("Pflegegrad", outcomes=(Outcome.SUCCEEDED,)))
+    await desk.says(seconds=3, pause=0.4)
+    assert len(desk.recogniser.heard) == 1, "recognition waited for the end of the turn"
+    assert desk.playing() is None, "the caller was answered before the turn was over"
+    desk.leg.say(bytes(8000))
+    await desk.settle()
+    assert desk.playing() is Prompt.CONNECT
+    assert len(desk.recogniser.heard) == 1, "the same turn was recognised twice"
+
+
+async def test_what_was_recognised_in_a_pause_is_forgotten_when_the_caller_goes_on() -> None:
+    desk = Desk("Ich habe eine Frage", "Pflegegrad", outcomes=(Outcome.SUCCEEDED,))
+    await up_to_the_question(desk)
+    await desk.says(seconds=3, pause=0.4)
+    await desk.says(seconds=2)
+    await desk.prompt_ends(Prompt.CONNECT)
+    (draft,) = desk.keeper.sealed
+    assert draft.transcripts == ("Pflegegrad",)
+    assert desk.recogniser.heard[-1][0].seconds > 5, "only the last part was understood"
+
+
+async def test_nothing_is_begun_ahead_while_the_engines_are_busy() -> None:
+    desk = await up_to_the_question(Desk("Pflegegrad"))
+    desk.equipment.workload.under_way = 1
+    await desk.says(seconds=3, pause=0.4)
+    assert desk.recogniser.heard == []
+
+
+async def test_an_objection_in_a_pause_drops_what_was_begun_ahead() -> None:
+    desk = await up_to_the_question(Desk("Pflegegrad", outcomes=(None,)))
+    desk.recogniser.hold()
+    await desk.says(seconds=3, pause=0.4)
+    await desk.presses("9")
+    assert desk.call._mind._ahead == {}
+    assert desk.equipment.workload.under_way == 0
+
+
 async def test_what_is_recognised_after_an_objection_is_not_noted() -> None:
     desk = await up_to_the_question(Desk("Pflegegrad", outcomes=(None,)))
     desk.recogniser.hold()

@@ -84,8 +84,8 @@ def test_endpointer_finds_a_loud_turn_and_counts_only_audio() -> None:
     endpointer: Endpointer = fake
     endpointer.expect(400)
     events = [turn for chunk in [PAUSE] * 50 + [VOICE] * 30 + [PAUSE] * 25 for turn in endpointer.feed(chunk)]
-    assert [turn.event for turn in events] == [TurnEvent.SPEECH_STARTED, TurnEvent.SPEECH_ENDED]
-    utterance = events[1].audio
+    assert [turn.event for turn in events] == [TurnEvent.SPEECH_STARTED, TurnEvent.PAUSED, TurnEvent.SPEECH_ENDED]
+    utterance = events[2].audio
     assert utterance is not None
     assert utterance.data == bytes(4_000) + VOICE * 30 + bytes(4_000)
     assert fake.expected == [400]

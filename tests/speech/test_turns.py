@@ -11,8 +11,16 @@ from anruflotse.speech.turns import TurnFinder
 WINDOW = 160
 
 
-def run(probabilities: list[float], pause_ms: int = 400) -> tuple[TurnFinder, list[tuple[int, TurnEvent, bytes]]]:
-    """Feed windows, the n-th filled with its number, and note at which window something was noticed."""
+Told = list[tuple[int, TurnEvent, bytes]]
+
+
+def run(probabilities: list[float], pause_ms: int = 400) -> tuple[TurnFinder, Told]:
+    """Feed windows, the n-th filled with its number, and note at which window a turn began or ended."""
+    finder, told = run_with_pauses(probabilities, pause_ms)
+    return finder, [entry for entry in told if entry[1] is not TurnEvent.PAUSED]
+
+
+def run_with_pauses(probabilities: list[float], pause_ms: int = 400) -> tuple[TurnFinder, Told]:
     finder = TurnFinder(8_000, WINDOW, pause_ms)
     told = [
         (number, turn.event, turn.audio.data if turn.audio else b"")
@@ -36,6 +44,22 @@ def test_a_turn_has_its_pre_roll_and_a_short_tail() -> None:
     assert heard[0] in (37, 38)
     assert heard[-1] in (81, 82)
     assert finder.span == (1.0, 1.4)
+
+
+def test_a_pause_is_told_early_with_the_audio_the_turn_will_have() -> None:
+    _, told = run_with_pauses([0.0] * 50 + [0.9] * 20 + [0.0] * 40)
+    assert [event for _, event, _ in told] == [TurnEvent.SPEECH_STARTED, TurnEvent.PAUSED, TurnEvent.SPEECH_ENDED]
+    (paused_at, _, early), (ended_at, _, final) = told[1:]
+    assert early == final
+    assert ended_at - paused_at == 7, "150 ms before the end of the turn, which needs 400 ms of silence"
+
+
+def test_every_pause_is_told_once_and_its_audio_is_all_so_far() -> None:
+    _, told = run_with_pauses([0.0] * 50 + [0.9] * 20 + [0.0] * 15 + [0.9] * 20 + [0.0] * 40)
+    events = [event for _, event, _ in told]
+    assert events == [TurnEvent.SPEECH_STARTED, TurnEvent.PAUSED, TurnEvent.PAUSED, TurnEvent.SPEECH_ENDED]
+    assert told[2][2] == told[3][2]
+    assert told[2][2].startswith(told[1][2])
 
 
 def test_a_click_is_no_turn_and_a_stop_consonant_does_not_break_an_onset() -> None:

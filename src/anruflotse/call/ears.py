@@ -27,14 +27,16 @@ class Ears:
         notes: Notes,
         post: Callable[[Event], None],
         overheard: Callable[[Pcm], None],
+        paused: Callable[[Pcm, Attention], None],
     ) -> None:
-        """`rate` is that of the frames in Hz."""
+        """`rate` is that of the frames in Hz; `paused` is told of a pause that may be the end of an awaited turn."""
         self._equipment = equipment
         self._endpointer = equipment.endpointer(rate)
         self._rate = rate
         self._notes = notes
         self._post = post
         self._overheard = overheard
+        self._paused = paused
         self._attention = Attention.SCREEN
         self._awaited = False
         """The stretch of speech under way is a turn somebody waits for."""
@@ -69,8 +71,12 @@ class Ears:
                     break
                 if turn.event is TurnEvent.SPEECH_STARTED:
                     self._speech_started()
-                elif turn.audio is not None:
+                elif turn.audio is None:
+                    continue
+                elif turn.event is TurnEvent.SPEECH_ENDED:
                     self._speech_ended(turn.audio)
+                elif self._awaited:
+                    self._paused(turn.audio, self._attention)
 
     def _speech_started(self) -> None:
         self._awaited = self._attention is not Attention.SCREEN

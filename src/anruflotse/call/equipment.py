@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -104,6 +104,13 @@ class Watcher(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Workload:
+    """How many utterances are being interpreted now, over all calls."""
+
+    under_way: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Equipment:
     """Everything a call needs, shared by all calls. Made once by the app."""
@@ -127,3 +134,4 @@ class Equipment:
     """Processors whose engines hear the caller; empty for embedded engines."""
     notice_version: str = ""
     watchers: tuple[Watcher, ...] = ()
+    workload: Workload = field(default_factory=Workload)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
 
 import structlog
 
 from anruflotse.call.equipment import Equipment
 from anruflotse.call.notes import Notes
+from anruflotse.conversation.actions import Attention
 from anruflotse.conversation.events import (
     Event,
     Heard,
@@ -41,6 +43,27 @@ class Mind:
         self._equipment = equipment
         self._notes = notes
         self._note = note
+        self._ahead: dict[str, tuple[Pcm, asyncio.Task[Any]]] = {}
+        """Work begun in a pause of the caller's, by kind: worth something if the turn ends with that very audio."""
+
+    def foresee(self, audio: Pcm, attention: Attention) -> None:
+        """The caller pauses: begin to interpret as if the turn were over, while the engines have nothing else to do.
+
+        It saves the caller most of the recogniser's time; if they go on speaking, the work was for nothing.
+        """
+        self.forget()
+        if self._equipment.workload.under_way:
+            return
+        if attention is Attention.CONCERN:
+            self._begin("recognise", audio, self._transcribe(audio))
+        if attention is Attention.ANSWER or audio.seconds <= SHORT_SECONDS:
+            self._begin("screen", audio, self._listen_for_little(audio))
+
+    def forget(self) -> None:
+        """Let go of everything begun ahead, with the audio it holds."""
+        for _, task in self._ahead.values():
+            task.cancel()
+        self._ahead.clear()
 
     async def understand(self, turn: int) -> Event:
         """Recognise and classify the turn just ended."""
@@ -61,7 +84,7 @@ class Mind:
     async def overhear(self, audio: Pcm) -> Event | None:
         """Judge speech nobody asked for; None when nothing came of it. An engine that is down hears nothing."""
         try:
-            found = await self._in_time(self._equipment.screener.screen(audio))
+            found = await self._in_time(self._listen_for_little(audio))
         except (SpeechError, TimeoutError):
             log.warning("screening failed; keys still work")
             return None
@@ -114,7 +137,7 @@ class Mind:
         )
 
     async def _screen(self, turn: int, audio: Pcm) -> Event:
-        found = await self._equipment.screener.screen(audio)
+        found = await self._once("screen", audio, self._listen_for_little)
         self._note("screened", heard=found.heard.value, certain=found.certain)
         return Screened(Heard(found.heard.value), found.certain, turn)
 
@@ -134,7 +157,7 @@ class Mind:
         return await self._read(turn, transcript)
 
     async def _recognise(self, audio: Pcm) -> Transcript:
-        transcript = await self._equipment.recogniser.transcribe(audio, self._equipment.hints)
+        transcript = await self._once("recognise", audio, self._transcribe)
         self._note(
             "recognised", text=transcript.text, confidence=transcript.confidence, accepted=transcript.accepted,
             reason=transcript.reason,
@@ -143,9 +166,40 @@ class Mind:
 
     async def _screen_quietly(self, audio: Pcm) -> Screening | None:
         try:
-            return await self._equipment.screener.screen(audio)
+            return await self._once("screen", audio, self._listen_for_little)
         except SpeechError:
             return None
+
+    async def _transcribe(self, audio: Pcm) -> Transcript:
+        with self._under_way():
+            return await self._equipment.recogniser.transcribe(audio, self._equipment.hints)
+
+    async def _listen_for_little(self, audio: Pcm) -> Screening:
+        with self._under_way():
+            return await self._equipment.screener.screen(audio)
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        self._equipment.workload.under_way += 1
+        try:
+            yield
+        finally:
+            self._equipment.workload.under_way -= 1
+
+    def _begin(self, kind: str, audio: Pcm, work: Coroutine[Any, Any, T]) -> None:
+        task = asyncio.create_task(work)
+        # Nobody may ever ask for the result: its failure is then nobody's business either.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._ahead[kind] = (audio, task)
+
+    async def _once(self, kind: str, audio: Pcm, work: Callable[[Pcm], Coroutine[Any, Any, T]]) -> T:
+        """What was begun ahead for this very audio, or `work` begun now."""
+        begun = self._ahead.pop(kind, None)
+        if begun is not None and begun[0] == audio:
+            return cast("T", await begun[1])
+        if begun is not None:
+            begun[1].cancel()
+        return await work(audio)
 
     def _rank_and_decide(self, text: str) -> tuple[Ranking, Decision]:
         ranking = self._equipment.reader.rank(text)

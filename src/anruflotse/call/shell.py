@@ -76,8 +76,8 @@ class Call:
         self._state = State()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._notes = Notes()
-        self._ears = Ears(equipment, leg.rate, self._notes, self._post, self._overheard)
         self._mind = Mind(equipment, self._notes, self._note)
+        self._ears = Ears(equipment, leg.rate, self._notes, self._post, self._overheard, self._mind.foresee)
         self._way_out = WayOut(equipment, leg, equipment.clock.now())
         self._tasks: set[asyncio.Task[None]] = set()
         self._prompt: asyncio.Task[None] | None = None
@@ -96,8 +96,7 @@ class Call:
             self._notes.drop()
             await self._rescue()
         finally:
-            self._notes.drop()
-            self._ears.forget()
+            self._forget()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -168,13 +167,18 @@ class Call:
                 case StopRecording():
                     acknowledged = self._notes.recorder.stop()
                 case DropEverything():
-                    self._ears.forget()
-                    self._notes.drop()
+                    self._forget()
                     acknowledged = True
         except (RecorderStateError, ValueError, OSError):
             log.exception("the recorder failed", call=self._leg.id)
             acknowledged = False
         self._post(RecorderStopped() if acknowledged else RecorderFailed())
+
+    def _forget(self) -> None:
+        """Overwrite and let go of everything the caller said, wherever in this call it is held."""
+        self._ears.forget()
+        self._mind.forget()
+        self._notes.drop()
 
     async def _play(self, play: Play) -> None:
         failed = PromptFailed(play.prompt)

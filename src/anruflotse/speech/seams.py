@@ -63,12 +63,17 @@ class TurnEvent(StrEnum):
     """What an endpointer notices in a stream of audio."""
 
     SPEECH_STARTED = "speech_started"
+    PAUSED = "paused"
+    """A pause that may become the end of the turn: who starts to recognise now is done sooner. Once a pause."""
     SPEECH_ENDED = "speech_ended"
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One thing noticed. `audio` is set with SPEECH_ENDED: the utterance with its pre-roll, cut at 30 s."""
+    """One thing noticed. `audio` is set with SPEECH_ENDED: the utterance with its pre-roll, cut at 30 s.
+
+    PAUSED carries it too, the very same bytes, should the pause turn out to be the end.
+    """
 
     event: TurnEvent
     audio: Pcm | None = field(default=None, repr=False)

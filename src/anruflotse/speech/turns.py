@@ -58,6 +58,7 @@ class TurnFinder:
         self._silence_ms = 0.0
         self._onset = 0
         self._speech_end = 0
+        self._paused = False
 
     def take(self, window: bytes, probability: float) -> list[Turn]:
         """Take the next window, which is speech with `probability` (0..1), and say what that means."""
@@ -71,6 +72,14 @@ class TurnFinder:
             return self._onset_turns()
         if self._silence_ms >= self._pause_ms:
             return [self._end(min(self._speech_end + self._bytes(POST_ROLL_MS), len(self._kept)))]
+        if not self._paused and self._silence_ms >= POST_ROLL_MS:
+            # All the audio the turn would have if it were over: nothing recognised from here on is premature.
+            self._paused = True
+            return [
+                Turn(
+                    TurnEvent.PAUSED, Pcm(bytes(self._kept[: self._speech_end + self._bytes(POST_ROLL_MS)]), self._rate)
+                )
+            ]
         if len(self._kept) >= self._bytes(MAX_TURN_MS):
             return [self._end(self._bytes(MAX_TURN_MS))]
         return []
@@ -81,6 +90,7 @@ class TurnFinder:
         if probability >= ON or (probability >= OFF and not self._silence_ms):
             self._speech_ms += self._window_ms
             self._silence_ms = 0.0
+            self._paused = False
             self._speech_end = len(self._kept)
         else:
             self._silence_ms += self._window_ms
