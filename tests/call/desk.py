@@ -147,6 +147,7 @@ class Desk:
             keeper=self.keeper,
             clock=self.clock,
             threads=Inline(),
+            store_threads=Inline(),
             rules=rules or Rules(),
         )
         self.call = Call(self.leg, self.equipment)

@@ -10,6 +10,7 @@ import pytest
 
 from anruflotse.lines.peers import Caller, Phone
 from anruflotse.pcm import Pcm
+from anruflotse.speech.audio import alaw_decode, alaw_encode, resample
 from tests.calls.bot import Bot, spoken
 from tests.calls.conversationalist import asked, counted_more, dial, reached
 
@@ -22,7 +23,8 @@ OBJECTED = f"Widerspruch! Ich heiße {CANARY} und möchte keine Aufzeichnung."
 STATED = f"Ich heiße {CANARY} und meine Mutter braucht einen Pflegegrad."
 WORDS = ("zimtschnecken", "paradies", "meine mutter", "möchte keine aufzeichnung")
 """Parts of the canary and of both utterances; what the recogniser made of them is added when it is known."""
-PROBE_BYTES = 400
+PIECE = 100
+"""Samples: 12 ms, short enough to lie within one packet wherever the packets begin."""
 
 
 def traces(bot: Bot, voices: list[Pcm], texts: tuple[str, ...] = ()) -> list[str]:
@@ -49,10 +51,13 @@ def traces(bot: Bot, voices: list[Pcm], texts: tuple[str, ...] = ()) -> list[str
 
 
 def _pieces(voice: Pcm) -> list[bytes]:
-    """Loud stretches of what the bot received: the samples as A-law carries them, before and after."""
-    samples = np.frombuffer(voice.data, "<i2")
-    loud = np.flatnonzero(np.abs(samples) > 3000)[::4000]
-    return [samples[at : at + PROBE_BYTES // 2].tobytes() for at in loud if at + PROBE_BYTES // 2 < samples.size]
+    """Loud stretches of `voice` as the line carries it: 8 kHz A-law, and the samples decoded from it."""
+    coded = alaw_encode(resample(voice, 8000))
+    samples = np.frombuffer(alaw_decode(coded).data, "<i2")
+    loud = np.flatnonzero(np.abs(samples) > 3000)[::800]
+    starts = [int(at) for at in loud if at + PIECE < samples.size]
+    decoded = [samples[at : at + PIECE].tobytes() for at in starts]
+    return decoded + [coded[at : at + PIECE] for at in starts]
 
 
 async def test_a_recorded_call_leaves_no_plain_text_and_an_objected_one_nothing(
@@ -102,7 +107,8 @@ def test_the_search_would_find_a_leak(another_bot: Callable[..., Bot]) -> None:
     """The canary test can fail: plain text, a number and audio in the data directory are found."""
     bot = another_bot()
     voice = Pcm((8000 * np.sin(np.arange(16_000) / 7)).astype("<i2").tobytes(), 16_000)
-    (bot.data / "leak.bin").write_bytes(b"x" + CALLER.encode() + b"x" + CANARY.encode() + b"x" + voice.data)
+    heard = alaw_decode(alaw_encode(resample(voice, 8000)))
+    (bot.data / "leak.bin").write_bytes(b"x" + CALLER.encode() + b"x" + CANARY.encode() + b"x" + heard.data)
     found = traces(bot, [voice])
     assert any("number" in trace for trace in found)
     assert any("zimt" in trace.lower() for trace in found)

@@ -122,11 +122,30 @@ class Witness:
             self.recorder = "off"
         if isinstance(event, RecorderFailed) and not before.ended:
             self.recorder, self.confirmable = "off", False
-        if after.objected and not self.objected:
+        if self._objects(event, before) and not self.objected:
             self.objected = True
+            assert after.objected
             assert DropEverything() in actions, "an objection drops everything in its own step"
+        if after.objected:
+            self.objected = True
         for action in actions:
             self._did(action)
+
+    @staticmethod
+    def _objects(event: Event, before: State) -> bool:
+        """A key or words that say for sure that the caller objects, in a call that is not over."""
+        if before.ended:
+            return False
+        match event:
+            case KeyPressed(key=Key.OBJECTION) | Screened(heard=Heard.OBJECTION, certain=True, turn=None):
+                return True
+            case (
+                Understood(verdict=Verdict.OBJECTION, certain=True, turn=int(turn))
+                | Screened(heard=Heard.OBJECTION, certain=True, turn=int(turn))
+            ):
+                return 0 < turn <= before.turn
+            case _:
+                return False
 
     def _did(self, action: Action) -> None:
         match action:

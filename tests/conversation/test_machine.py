@@ -253,13 +253,46 @@ def test_silence_is_asked_about_once_then_a_person_and_no_record() -> None:
     assert talk.tell(TransferSucceeded()) == (DropEverything(), Count(Tally.SILENCE))
 
 
-def test_words_that_cannot_be_made_out_are_asked_for_once_then_kept_for_the_person_who_helps() -> None:
+def test_an_unclear_concern_is_asked_for_once_then_kept_for_the_person_who_helps() -> None:
+    talk = asked()
+    assert Play(Prompt.QUESTION_AGAIN) in talk.stated(Verdict.ASK_AGAIN)
+    talk.stated(Verdict.ASK_AGAIN)
+    talk.tell(PromptFinished(Prompt.CONNECT_NOT_UNDERSTOOD))
+    assert talk.tell(TransferSucceeded()) == (Seal(), Count(Tally.NOT_UNDERSTOOD))
+
+
+def test_words_that_cannot_be_made_out_may_be_an_objection_and_are_not_kept() -> None:
     talk = asked()
     talk.tell(SpeechStarted(), TurnEnded(), RecorderStopped())
     assert Play(Prompt.QUESTION_AGAIN) in talk.tell(NotUnderstood(1))
-    talk.tell(SpeechStarted(), TurnEnded(), RecorderStopped(), NotUnderstood(2))
+    talk.stated(Verdict.ASK_AGAIN)
     talk.tell(PromptFinished(Prompt.CONNECT_NOT_UNDERSTOOD))
-    assert talk.tell(TransferSucceeded()) == (Seal(), Count(Tally.NOT_UNDERSTOOD))
+    assert talk.tell(TransferSucceeded()) == (DropEverything(), Count(Tally.NOT_UNDERSTOOD))
+
+
+def test_a_no_to_the_notice_is_asked_about_as_an_objection() -> None:
+    talk = Talk(Answered(), Screened(Heard.NO), NoticeFinished())
+    assert Play(Prompt.OBJECTION_DOUBT) in talk.last
+
+
+def test_an_objection_understood_too_late_for_its_question_still_holds() -> None:
+    talk = Talk(*UNDERSTANDING, HandOverNow())
+    assert talk.tell(Understood(1, Verdict.OBJECTION))[0] == DropEverything()
+
+
+def test_a_hand_over_while_an_objection_is_in_doubt_keeps_nothing() -> None:
+    talk = asked()
+    talk.stated(Verdict.ASK_AGAIN)
+    talk.tell(Screened(Heard.OBJECTION, certain=False))
+    assert talk.tell(HandOverNow())[0] == DropEverything()
+    assert talk.state.objected
+
+
+def test_a_no_with_a_concern_to_the_emergency_question_goes_on_with_the_concern() -> None:
+    talk = asked()
+    talk.stated(Verdict.EMERGENCY, certain=False)
+    assert talk.answered(Heard.SPEECH) == (Understand(3),)
+    assert Play(Prompt.CONNECT, department="leistungen") in talk.tell(Understood(3, Verdict.ROUTE, (TEETH,)))
 
 
 def test_a_wrong_number_leaves_no_record() -> None:

@@ -40,7 +40,8 @@ def test_an_objector_with_a_record_is_wrong() -> None:
 
 
 def test_a_number_in_plain_on_disk_is_found(tmp_path: Path) -> None:
-    (tmp_path / "records").mkdir()
+    tmp_path = tmp_path / "models" / "data"
+    (tmp_path / "records").mkdir(parents=True)
     (tmp_path / "records" / "db").write_bytes(b"\x00" + OBJECTOR.number[1:].encode() + b"\x00")
     assert numbers_left(tmp_path, [KEPT, OBJECTOR]) == [OBJECTOR.name]
     assert numbers_left(tmp_path, [KEPT]) == []

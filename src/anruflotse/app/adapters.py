@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+import structlog
+
 from anruflotse.call.equipment import PromptMissingError
 from anruflotse.conversation.actions import Destination, Goal, Play, Prompt
 from anruflotse.conversation.events import Candidate
@@ -20,6 +22,8 @@ from anruflotse.understanding import safety
 from anruflotse.understanding.answers import Choice, pick
 from anruflotse.understanding.policy import Policy
 from anruflotse.understanding.seams import Classifier, Decision, Ranking
+
+log = structlog.get_logger(__name__)
 
 OUTSIDE = "ausserhalb"
 
@@ -124,7 +128,12 @@ class RecordKeeper:
 
     def probe(self) -> bool:
         """Find out by writing whether a record could be kept. Blocking."""
-        self._healthy = self._records.healthy()
+        try:
+            self._healthy = self._records.healthy()
+        except Exception:
+            # A store nobody foresaw the trouble of is a store that does not work.
+            log.exception("the record store could not be examined; calls are not recorded")
+            self._healthy = False
         return self._healthy
 
     def healthy(self) -> bool:

@@ -36,7 +36,9 @@ GERMANY = ZoneInfo("Europe/Berlin")
 BUSY_SECONDS = 5.0
 """So long a write waits for another one: many calls may end at once, and none of their records may be lost."""
 THREADS = 4
-"""For endpointing, understanding and the store: short work that only must not stand on the event loop."""
+"""For endpointing and understanding: short work that only must not stand on the event loop."""
+STORE_THREADS = 2
+"""For the store, which may have to wait for a lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,13 @@ class Parts:
     recogniser: WhisperRecogniser
     metrics: Metrics
     equipment: Equipment
-    threads: ThreadPoolExecutor
+    pools: tuple[ThreadPoolExecutor, ...]
 
     def close(self) -> None:
         """End threads and close files."""
         self.recogniser.close()
-        self.threads.shutdown()
+        for pool in self.pools:
+            pool.shutdown()
         self.records.close()
 
 
@@ -77,6 +80,7 @@ def build(settings: Settings, clock: Clock, watchers: tuple[Watcher, ...] = ()) 
     recogniser = make_recogniser(settings)
     metrics = Metrics()
     threads = ThreadPoolExecutor(THREADS, thread_name_prefix="call")
+    store_threads = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store")
     call = settings.call
     equipment = Equipment(
         announcer=BookAnnouncer(prompts),
@@ -88,6 +92,7 @@ def build(settings: Settings, clock: Clock, watchers: tuple[Watcher, ...] = ()) 
         keeper=keeper,
         clock=clock,
         threads=threads,
+        store_threads=store_threads,
         rules=Rules(
             objection_key=call.objection_key,
             human_key=call.human_key,
@@ -108,7 +113,18 @@ def build(settings: Settings, clock: Clock, watchers: tuple[Watcher, ...] = ()) 
     equipment.endpointer(8000).feed(bytes(2 * 320))
     equipment.reader.decide("", equipment.reader.rank("Guten Tag"))
     return Parts(
-        settings, clock, catalogue, gate, notice, records, keeper, prompts, recogniser, metrics, equipment, threads
+        settings=settings,
+        clock=clock,
+        catalogue=catalogue,
+        gate=gate,
+        notice=notice,
+        records=records,
+        keeper=keeper,
+        prompts=prompts,
+        recogniser=recogniser,
+        metrics=metrics,
+        equipment=equipment,
+        pools=(threads, store_threads),
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -16,9 +18,12 @@ from anruflotse.app.service import Service
 from anruflotse.clock import SystemClock
 from anruflotse.settings import Settings
 
+PR_SET_DUMPABLE = 4
+
 
 async def run_service(settings: Settings, *, drain_seconds: float, announce: Callable[[str], None]) -> None:
     """Run until SIGTERM or SIGINT; `announce` gets the READY line. Raises what `build` and `Service` raise."""
+    shut_in()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -31,6 +36,16 @@ async def run_service(settings: Settings, *, drain_seconds: float, announce: Cal
         announce(service.ready_line)
         sys.stdout.flush()
         await stop.wait()
+
+
+def shut_in() -> None:
+    """See to it that the memory of this process, which holds what callers say, is never written to a disk.
+
+    No core dumps, not even through a handler the kernel pipes them to (prctl(2), PR_SET_DUMPABLE).
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 @contextmanager

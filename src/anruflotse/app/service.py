@@ -16,14 +16,13 @@ from anruflotse.console.pages import build as build_console
 from anruflotse.console.serving import Address, serve
 from anruflotse.lines.line import Leg
 from anruflotse.lines.sip.line import SipLine
-from anruflotse.records.model import StoreError
 from anruflotse.speech.prompts import PromptError
 
 log = structlog.get_logger(__name__)
 
 PROBE_SECONDS = 5.0
 """How often the record store is asked whether it works; so long a call may believe it does."""
-HAND_OVER_SECONDS = 20.0
+HAND_OVER_SECONDS = 45.0
 """After the drain time, so long callers have to be handed to a person before their calls are ended."""
 
 
@@ -93,7 +92,7 @@ class Service:
         try:
             self._parts.records.prepare()
             self._parts.records.sweep()
-        except StoreError:
+        except Exception:
             log.exception("the record store is not usable; calls are taken and not recorded")
         self._parts.metrics.store_up.set(self._parts.keeper.probe())
 
@@ -106,7 +105,12 @@ class Service:
 
     async def _take_calls(self) -> None:
         async for leg in self.line.calls():
-            self._lead(leg)
+            try:
+                self._lead(leg)
+            except Exception:
+                # One call that cannot be led must not end the taking of calls: the PBX sends it elsewhere.
+                log.exception("a call could not be taken", call=leg.id)
+                await leg.hang_up()
 
     def _lead(self, leg: Leg) -> None:
         call = Call(leg, self._parts.equipment)
@@ -131,7 +135,7 @@ class Service:
             await self._parts.clock.sleep(self._parts.settings.retention.sweep_seconds)
             try:
                 swept = await asyncio.to_thread(self._parts.records.sweep)
-            except StoreError:
+            except Exception:
                 log.exception("the sweep for expired records failed; it is tried again")
                 continue
             if swept.deleted:

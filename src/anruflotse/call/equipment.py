@@ -125,7 +125,9 @@ class Equipment:
     keeper: Keeper
     clock: Clock
     threads: Executor
-    """Where blocking work (endpointing, understanding, the store) runs, off the event loop."""
+    """Where endpointing and understanding run, off the event loop."""
+    store_threads: Executor
+    """Where the store is written to; apart, so that a locked store does not make every call deaf."""
     rules: Rules = Rules()
     hints: tuple[str, ...] = ()
     """Words the recogniser may expect, most useful first."""

@@ -81,13 +81,13 @@ class Mind:
 
         return await self._guarded(turn, choose)
 
-    async def overhear(self, audio: Pcm) -> Event | None:
-        """Judge speech nobody asked for; None when nothing came of it. An engine that is down hears nothing."""
+    async def overhear(self, audio: Pcm) -> Screened:
+        """Judge speech nobody asked for. What could not be judged may have been an objection, and is asked about."""
         try:
             found = await self._in_time(self._listen_for_little(audio))
         except (SpeechError, TimeoutError):
-            log.warning("screening failed; keys still work")
-            return None
+            log.warning("screening failed; the caller is asked whether they object")
+            return Screened(Heard.OBJECTION, certain=False)
         self._note("screened", heard=found.heard.value, certain=found.certain)
         return Screened(Heard(found.heard.value), found.certain)
 
@@ -116,9 +116,7 @@ class Mind:
 
     async def _read(self, turn: int, transcript: Transcript) -> Event:
         if not transcript.accepted:
-            if transcript.reason in NOISE:
-                return Screened(Heard.SILENCE, turn=turn)
-            return NotUnderstood(turn)
+            return await self._rejected(turn, transcript)
         ranking, decision = await self._off_loop(self._rank_and_decide, transcript.text)
         self._note("understood", ranking=ranking, decision=decision)
         if decision.kind in {DecisionKind.ASK_AGAIN, DecisionKind.CONFIRM, DecisionKind.CHOOSE}:
@@ -129,12 +127,25 @@ class Mind:
         if decision.kind not in SAFETY_KINDS:
             self._notes.heard(transcript.text)
             self._notes.decided(ranking, decision)
+        elif decision.concerns and not decision.certain:
+            # Should the caller say that no objection (wish, emergency) was meant, this is their concern.
+            self._notes.heard(transcript.text)
+            self._notes.decided(ranking, Decision(DecisionKind.CONFIRM, decision.concerns))
         now = self._equipment.clock.now()
         directory = self._equipment.directory
         candidates = tuple(directory.candidate(c.concern, c.department, now) for c in decision.concerns)
         return Understood(
             turn, Verdict(decision.kind.value), candidates, decision.certain, decision.suicidal, stated=not outside
         )
+
+    async def _rejected(self, turn: int, transcript: Transcript) -> Event:
+        """Words too doubtful to act upon; but an objection among them is asked about."""
+        heard, _, suicidal = await self._off_loop(self._equipment.reader.heard, transcript.text)
+        if heard is not None and heard.value in {Heard.OBJECTION, Heard.HUMAN, Heard.EMERGENCY}:
+            return Screened(Heard(heard.value), certain=False, turn=turn, suicidal=suicidal)
+        if transcript.reason in NOISE:
+            return Screened(Heard.SILENCE, turn=turn)
+        return NotUnderstood(turn)
 
     async def _screen(self, turn: int, audio: Pcm) -> Event:
         found = await self._once("screen", audio, self._listen_for_little)
@@ -144,13 +155,14 @@ class Mind:
     async def _pick(self, turn: int, audio: Pcm, concerns: tuple[str, str]) -> Event:
         transcript = await self._recognise(audio)
         if not transcript.accepted:
-            return NotUnderstood(turn)
+            return await self._rejected(turn, transcript)
         reader = self._equipment.reader
         heard, certain, suicidal = await self._off_loop(reader.heard, transcript.text)
         if heard is not None and heard.value in {Heard.OBJECTION, Heard.HUMAN, Heard.EMERGENCY, Heard.REPEAT}:
             return Screened(Heard(heard.value), certain, turn, suicidal)
         index = await self._off_loop(reader.pick, transcript.text, *concerns)
         if index is not None:
+            self._notes.chose(concerns[index])
             return Picked(turn, index)
         if heard is not None:
             return Screened(Heard(heard.value), certain, turn)

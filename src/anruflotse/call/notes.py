@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from anruflotse.pcm import Pcm
@@ -32,6 +32,12 @@ class Notes:
         """Remember the last ranking and what was decided on it, unless everything was dropped meanwhile."""
         if not self.dropped:
             self.ranking, self.decision = ranking, decision
+
+    def chose(self, concern: str) -> None:
+        """Remember which of the concerns offered was meant."""
+        if self.decision is not None:
+            meant = tuple(offered for offered in self.decision.concerns if offered.concern == concern)
+            self.decision = replace(self.decision, concerns=meant)
 
     def drop(self) -> None:
         """Overwrite the recording and let go of every word; nothing can be added afterwards."""

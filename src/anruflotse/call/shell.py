@@ -7,14 +7,13 @@ transfer) and one queue of events. Whatever breaks in here, the caller is handed
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import TypeVar
 
 import structlog
 
 from anruflotse.call.ears import Ears
-from anruflotse.call.equipment import Equipment, PromptMissingError
+from anruflotse.call.equipment import Equipment
 from anruflotse.call.mind import Mind
 from anruflotse.call.notes import Notes
 from anruflotse.call.way_out import HUMAN, WayOut
@@ -22,6 +21,7 @@ from anruflotse.conversation import State, step
 from anruflotse.conversation.actions import (
     Action,
     Attend,
+    Attention,
     AwaitSpeech,
     Count,
     DropEverything,
@@ -34,6 +34,7 @@ from anruflotse.conversation.actions import (
     StartRecording,
     StopPlaying,
     StopRecording,
+    Tally,
     Transfer,
     Understand,
 )
@@ -41,6 +42,7 @@ from anruflotse.conversation.events import (
     Answered,
     Event,
     HandOverNow,
+    Heard,
     HungUp,
     Key,
     KeyPressed,
@@ -49,19 +51,23 @@ from anruflotse.conversation.events import (
     PromptFinished,
     RecorderFailed,
     RecorderStopped,
+    Screened,
     Silence,
     SpeechStarted,
+    TransferFailed,
 )
 from anruflotse.lines.line import Leg, LegClosedError
 from anruflotse.pcm import Pcm
-from anruflotse.records.model import StoreError
 from anruflotse.records.recorder import RecorderStateError
 
 log = structlog.get_logger(__name__)
-T = TypeVar("T")
 
 STALLED_SECONDS = 5.0
 """A prompt that has not ended so long after its duration never will: the line is not playing it."""
+AGAIN_SECONDS = 0.5
+"""How often a silence is put off while the caller speaks out of turn."""
+LAST_WORDS_SECONDS = 2.0
+"""So long the last stretch of speech of a transferred call may take to be cut off and screened."""
 LONGEST_TURN_SECONDS = 40.0
 """The endpointer ends a turn at 30 s of audio; a turn that lasts longer has lost its audio."""
 
@@ -74,7 +80,11 @@ class Call:
         self._leg = leg
         self._equipment = equipment
         self._state = State()
-        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._events: asyncio.Queue[tuple[Event, asyncio.Task[None] | None]] = asyncio.Queue()
+        """What happened, with the prompt it is about if it is about one."""
+        self._listening: asyncio.Task[None] | None = None
+        self._interpreting: set[asyncio.Task[None]] = set()
+        self._overhearing: set[asyncio.Task[Screened]] = set()
         self._notes = Notes()
         self._mind = Mind(equipment, self._notes, self._note)
         self._ears = Ears(equipment, leg.rate, self._notes, self._post, self._overheard, self._mind.foresee)
@@ -83,6 +93,7 @@ class Call:
         self._prompt: asyncio.Task[None] | None = None
         self._timer: asyncio.Task[None] | None = None
         self._transfer: asyncio.Task[None] | None = None
+        self._objected_last = False
 
     async def run(self) -> None:
         """Lead the call to its end; nothing of the caller is in memory afterwards. Raises nothing but cancellation."""
@@ -97,9 +108,11 @@ class Call:
             await self._rescue()
         finally:
             self._forget()
-            for task in self._tasks:
+            ending = (*self._tasks, *self._overhearing)
+            for task in ending:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*ending, return_exceptions=True)
+            self._ears.forget()
             with suppress(LegClosedError):
                 await self._leg.hang_up()
 
@@ -109,12 +122,15 @@ class Call:
 
     async def _lead(self) -> None:
         self._spawn(self._watch_leg())
-        self._spawn(self._listen())
+        self._listening = self._spawn(self._listen())
         self._spawn(self._watch_keys())
         self._spawn(self._after(self._equipment.rules.max_seconds, HandOverNow()))
         await self._take(Answered(may_record=self._equipment.keeper.healthy()))
         while not self._state.ended:
-            await self._take(await self._events.get())
+            event, prompt = await self._events.get()
+            # The end of a prompt that was replaced while it was told is nobody's end.
+            if prompt is None or prompt is self._prompt:
+                await self._take(event)
 
     async def _take(self, event: Event) -> None:
         before = self._state.stage
@@ -138,19 +154,19 @@ class Call:
                 await self._leg.stop()
             case Attend():
                 self._set_timer(None)
+                if action.attention is not Attention.SCREEN:
+                    self._mind.forget()
                 self._ears.attend(action.attention)
             case AwaitSpeech():
                 self._set_timer(self._equipment.rules.silence_seconds, Silence())
             case StartRecording() | StopRecording() | DropEverything():
                 self._record(action)
             case Understand() | Screen() | Pick():
-                self._spawn(self._interpret(action))
+                self._interpreting.add(self._spawn(self._interpret(action)))
             case Transfer():
                 self._transfer = self._spawn(self._send(action))
             case Seal():
-                if not await self._way_out.seal(self._notes):
-                    self._note("not_kept")
-                self._notes.drop()
+                await self._seal()
             case Count():
                 await self._count(action)
             case HangUp():
@@ -174,29 +190,45 @@ class Call:
             acknowledged = False
         self._post(RecorderStopped() if acknowledged else RecorderFailed())
 
+    async def _seal(self) -> None:
+        """Keep the record, unless what the caller said last, and is only being screened, was an objection."""
+        if self._listening is not None:
+            await asyncio.wait({self._listening}, timeout=LAST_WORDS_SECONDS)
+        found = await asyncio.gather(*self._overhearing, return_exceptions=True)
+        if any(not isinstance(last, Screened) or last.heard is Heard.OBJECTION for last in found):
+            log.info("an objection was heard at the last moment; nothing is kept", call=self._leg.id)
+            self._objected_last = True
+        elif not await self._way_out.seal(self._notes):
+            self._note("not_kept")
+        self._forget()
+
     def _forget(self) -> None:
-        """Overwrite and let go of everything the caller said, wherever in this call it is held."""
+        """Overwrite and let go of everything the caller said, wherever in this call it is held or worked on."""
+        for task in (*self._interpreting, *self._overhearing):
+            task.cancel()
         self._ears.forget()
         self._mind.forget()
         self._notes.drop()
 
     async def _play(self, play: Play) -> None:
         failed = PromptFailed(play.prompt)
+        stalled = self._spawn(self._after(STALLED_SECONDS, failed))
         try:
             audio = await self._equipment.announcer.audio(play, self._leg.rate)
-        except PromptMissingError:
-            log.exception("a prompt is missing", call=self._leg.id, prompt=play.prompt.value)
-            self._post(failed)
-            return
-        stalled = self._spawn(self._after(audio.seconds + STALLED_SECONDS, failed))
-        try:
+            stalled.cancel()
+            stalled = self._spawn(self._after(audio.seconds + STALLED_SECONDS, failed))
             finished = await self._leg.play(audio)
         except LegClosedError:
+            return
+        except Exception:
+            log.exception("a prompt could not be played", call=self._leg.id, prompt=play.prompt.value)
+            self._post(failed)
             return
         finally:
             stalled.cancel()
         if finished:
-            self._post(NoticeFinished() if play.prompt is Prompt.NOTICE else PromptFinished(play.prompt))
+            over = NoticeFinished() if play.prompt is Prompt.NOTICE else PromptFinished(play.prompt)
+            self._events.put_nowait((over, asyncio.current_task()))
 
     async def _interpret(self, request: Understand | Screen | Pick) -> None:
         match request:
@@ -208,19 +240,28 @@ class Call:
                 self._post(await self._mind.pick(request.turn, request.concerns))
 
     async def _send(self, action: Transfer) -> None:
-        self._post(await self._way_out.transfer(action.destination))
+        try:
+            self._post(await self._way_out.transfer(action.destination))
+        except Exception:
+            log.exception("a transfer broke", call=self._leg.id)
+            self._post(TransferFailed())
 
     async def _count(self, action: Count) -> None:
-        count = self._equipment.keeper.count
+        tally = Tally.OBJECTION if self._objected_last else action.tally
+        department = None if self._objected_last else action.department
         try:
-            await self._off_loop(count, action.tally.value, action.department)
-        except StoreError:
-            log.warning("a counter could not be raised", call=self._leg.id, kind=action.tally.value)
-        log.info("call ended", call=self._leg.id, outcome=action.tally.value)
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(
+                self._equipment.store_threads, self._equipment.keeper.count, tally.value, department
+            )
+        except Exception:
+            log.exception("a counter could not be raised", call=self._leg.id, kind=tally.value)
+        log.info("call ended", call=self._leg.id, outcome=tally.value)
 
     async def _rescue(self) -> None:
         """Something of ours broke: a person, without another word from us."""
         with suppress(Exception):
+            await self._count(Count(Tally.FAULT))
             await self._way_out.transfer(HUMAN)
 
     async def _listen(self) -> None:
@@ -249,15 +290,20 @@ class Call:
         self._post(HungUp())
 
     def _overheard(self, audio: Pcm) -> None:
-        self._spawn(self._overhear(audio))
+        task = asyncio.create_task(self._overhear(audio))
+        self._overhearing.add(task)
+        task.add_done_callback(self._overhearing.discard)
 
-    async def _overhear(self, audio: Pcm) -> None:
-        event = await self._mind.overhear(audio)
-        if event is not None:
-            self._post(event)
+    async def _overhear(self, audio: Pcm) -> Screened:
+        found = await self._mind.overhear(audio)
+        self._post(found)
+        return found
 
     async def _after(self, seconds: float, event: Event) -> None:
         await self._equipment.clock.sleep(seconds)
+        while isinstance(event, Silence) and self._ears.speaking:
+            # They speak since before it was their turn: that is no answer, and no silence either.
+            await self._equipment.clock.sleep(AGAIN_SECONDS)
         self._post(event)
 
     def _set_timer(self, seconds: float | None, event: Event | None = None) -> None:
@@ -279,18 +325,16 @@ class Call:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._interpreting.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a part of a call broke", call=self._leg.id, error=type(error).__name__)
             self._post(RecorderFailed())
 
     def _post(self, event: Event) -> None:
-        self._events.put_nowait(event)
+        self._events.put_nowait((event, None))
 
     def _note(self, what: str, **facts: object) -> None:
         if self._equipment.watchers:
             at = self._equipment.clock.monotonic()
             for watcher in self._equipment.watchers:
                 watcher.note(self._leg.id, what, at, **facts)
-
-    async def _off_loop(self, work: Callable[..., T], *arguments: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._equipment.threads, work, *arguments)

@@ -13,7 +13,7 @@ from anruflotse.call.notes import Notes
 from anruflotse.conversation.actions import Destination, Goal
 from anruflotse.conversation.events import Event, HungUp, TransferFailed, TransferSucceeded
 from anruflotse.lines.line import Leg, Outcome
-from anruflotse.records.model import Draft, RankedConcern, StoreError
+from anruflotse.records.model import Draft, RankedConcern
 
 log = structlog.get_logger(__name__)
 
@@ -57,8 +57,9 @@ class WayOut:
             return False
         loop = asyncio.get_running_loop()
         try:
-            record = await loop.run_in_executor(self._equipment.threads, self._equipment.keeper.seal, draft)
-        except StoreError:
+            record = await loop.run_in_executor(self._equipment.store_threads, self._equipment.keeper.seal, draft)
+        except Exception:
+            # Whatever is wrong with the store or the disk below it costs the record, never the call.
             log.exception("a record could not be kept and was dropped", call=self._leg.id)
             return False
         log.info("record kept", call=self._leg.id, record=record)

@@ -103,7 +103,7 @@ def emergency(state: State, *, suicidal: bool) -> Result:
     reason = Tally.OBJECTION if state.objected else Tally.EMERGENCY
     state = replace(state, emergency=True)
     if state.stage in (Stage.TRANSFER, Stage.CLOSING):
-        return replace(state, held=False, playing=prompt.prompt), [DropEverything(), prompt]
+        return replace(state, held=False, playing=prompt.prompt, reason=reason), [DropEverything(), prompt]
     return hand_over(state, Destination(Goal.EMERGENCY), prompt, reason, wait=True, drop=True)
 
 
@@ -139,10 +139,13 @@ def route(state: State, candidate: Candidate) -> Result:
 
 
 def give_up(state: State) -> Result:
-    """Two tries did not help: a person takes over, and may read what was said if a concern was stated."""
-    if state.stated:
+    """Two tries did not help: a person takes over, and may read what was said if a concern was stated.
+
+    What could not be made out is not kept: nobody could read it, and it may have been an objection.
+    """
+    if state.stated and not state.unheard:
         return to_human(state, Play(Prompt.CONNECT_NOT_UNDERSTOOD), Tally.NOT_UNDERSTOOD, drop=False)
-    reason = Tally.NOT_UNDERSTOOD if state.unclear else Tally.SILENCE
+    reason = Tally.NOT_UNDERSTOOD if state.stated or state.unclear else Tally.SILENCE
     return to_human(state, Play(Prompt.CONNECT_NOT_UNDERSTOOD), reason, drop=True)
 
 

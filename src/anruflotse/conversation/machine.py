@@ -157,7 +157,9 @@ def _interpreted(
     state: State, event: Screened | Understood | Picked | NotUnderstood | RecogniserFailed
 ) -> tuple[State, list[Action]]:
     if not state.pending or event.turn != state.turn:
-        return state, []
+        # Too late to be an answer. But an objection holds however late it is understood.
+        late = isinstance(event, Understood | Screened) and questions.objects(event)
+        return handover.objection(state) if late and 0 < (event.turn or 0) <= state.turn else (state, [])
     state = replace(state, pending=False)
     if isinstance(event, RecogniserFailed):
         return questions.deaf(state)
@@ -196,6 +198,8 @@ def _transferred(state: State, event: TransferSucceeded | TransferFailed) -> tup
 def _hand_over_now(state: State) -> tuple[State, list[Action]]:
     if state.stage in (Stage.HANDOVER, Stage.TRANSFER, Stage.CLOSING):
         return state, []
+    if state.doubt is not None:
+        return questions.in_doubt(state)
     return handover.to_human(state, Play(Prompt.CONNECT_HUMAN), Tally.HANDED_OVER, drop=not state.stated)
 
 

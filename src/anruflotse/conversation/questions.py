@@ -157,7 +157,7 @@ def understand(state: State) -> Result:
 def silence(state: State) -> Result:
     """The caller said nothing when it was their turn."""
     if state.stage is Stage.CLARIFY:
-        return _in_doubt(state)
+        return in_doubt(state)
     if state.stage is not Stage.QUESTION:
         return _answer_unclear(state)
     if state.silences:
@@ -167,11 +167,16 @@ def silence(state: State) -> Result:
 
 def deaf(state: State) -> Result:
     """No engine could interpret the turn. While an objection is in doubt, that doubt decides."""
-    return _in_doubt(state) if state.stage is Stage.CLARIFY else handover.fault(state)
+    return in_doubt(state) if state.stage is Stage.CLARIFY else handover.fault(state)
 
 
 def overheard(state: State, event: Screened) -> Result:
-    """Speech nobody asked for (over the notice, while we think or connect): only safety words matter."""
+    """Speech nobody asked for (over the notice, while we think or connect): only safety words matter.
+
+    A no to the notice itself ("nein", "das möchte ich nicht") is likely an objection.
+    """
+    if event.heard is Heard.NO and state.stage is Stage.NOTICE:
+        return _safety(state, Heard.OBJECTION, certain=False)
     return _safety(state, event.heard, certain=event.certain, suicidal=event.suicidal)
 
 
@@ -190,7 +195,7 @@ def concern(state: State, event: Answer) -> Result:
         case Screened(heard=Heard.SILENCE):
             return silence(replace(state, stage=Stage.QUESTION))
         case _:
-            return _unclear(replace(state, stated=True))
+            return _unclear(replace(state, unheard=True))
 
 
 def _understood(state: State, event: Understood) -> Result:
@@ -219,10 +224,25 @@ def clarified(state: State, event: Answer) -> Result:
             if state.notice_heard and state.candidates:
                 return _confirm(state, state.candidates[0])
             return ask(state, Prompt.QUESTION)
+        case Screened(heard=Heard.NO) if state.doubt is Heard.HUMAN:
+            # Even an unsure no: who wants a person will say so again.
+            return clarified(state, replace(event, certain=True))
         case Screened(heard=heard, certain=certain) if heard in SAFETY and (certain or heard is Heard.OBJECTION):
             return _act(state, heard, suicidal=event.suicidal)
+        case Screened(heard=Heard.SPEECH) if _may_hold_a_concern(state):
+            # "Nein, es geht um die Kosten": the answer may hold the concern itself.
+            return understand(replace(state, answers_unclear=state.answers_unclear + 1))
+        case Understood(verdict=verdict) if verdict in _SAFETY_VERDICTS:
+            return _act(state, _SAFETY_VERDICTS[verdict], suicidal=event.suicidal)
+        case Understood(candidates=(_, *_)):
+            return _understood(replace(state, stated=True), event)
         case _:
-            return _in_doubt(state)
+            return in_doubt(state)
+
+
+def _may_hold_a_concern(state: State) -> bool:
+    """Whether more than yes or no may be understood here: not while an objection is in doubt, and once only."""
+    return state.doubt is not Heard.OBJECTION and state.notice_heard and not state.answers_unclear
 
 
 def answer(state: State, event: Answer) -> Result:
@@ -304,9 +324,15 @@ def _safety(
     return clarify(state, heard, candidates)
 
 
-def _in_doubt(state: State) -> Result:
+def in_doubt(state: State) -> Result:
     """The question about a doubtful wish stayed open: decide for the caller's protection."""
     return _act(state, state.doubt or Heard.OBJECTION, suicidal=False)
+
+
+def objects(event: Understood | Screened) -> bool:
+    """Whether this says, for sure, that the caller objects to the recording."""
+    said = event.verdict is Verdict.OBJECTION if isinstance(event, Understood) else event.heard is Heard.OBJECTION
+    return said and event.certain
 
 
 def _act(state: State, heard: Heard, *, suicidal: bool) -> Result:

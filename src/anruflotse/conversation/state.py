@@ -77,6 +77,8 @@ class State:
     repeats: int = 0
     stated: bool = False
     """A concern was stated, understood or not."""
+    unheard: bool = False
+    """A turn could not be made out at all: nobody knows that it was no objection."""
     emergency: bool = False
     destination: Destination | None = None
     wait_for_prompt: bool = False

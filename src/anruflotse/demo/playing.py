@@ -9,7 +9,7 @@ from datetime import timedelta
 from rich.console import Console
 
 from anruflotse.app.building import build
-from anruflotse.app.running import preparation
+from anruflotse.app.running import preparation, shut_in
 from anruflotse.app.service import Service
 from anruflotse.clock import SystemClock
 from anruflotse.demo.cast import CAST
@@ -35,6 +35,7 @@ async def play_demo(settings: Settings, *, once: bool) -> bool:
     stories = [Story(caller, kept_until=until) for caller in CAST]
     show = Show(stories, console)
     scribe = Scribe(show.changed)
+    shut_in()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -45,6 +46,7 @@ async def play_demo(settings: Settings, *, once: bool) -> bool:
     async with service, _phones() as phone:
         address = service.line.address.partition(":")[2]
         console.print(f"The voicebot answers at sip:{address}, the department phones at {phone.host}:{phone.port}.\n")
+        before = len(await asyncio.to_thread(parts.records.list))
         playing = asyncio.create_task(Scene(f"sip:bot@{address}", phone, scribe, stories).play())
         with show:
             await asyncio.wait({playing, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
@@ -52,7 +54,8 @@ async def play_demo(settings: Settings, *, once: bool) -> bool:
             playing.cancel()
             return False
         playing.result()
-        good = await _told(console, settings, stories)
+        recorded = len(await asyncio.to_thread(parts.records.list)) - before
+        good = await _told(console, settings, stories, recorded)
         if not once:
             console.print(f"\n{service.ready_line}\nThe line stays up, Ctrl-C ends it. Try it from another terminal:")
             console.print(f'  .venv/bin/anruflotse call sip:bot@{address} --say "Ich habe eine Frage zum Pflegegrad."')
@@ -60,19 +63,19 @@ async def play_demo(settings: Settings, *, once: bool) -> bool:
     return good
 
 
-async def _told(console: Console, settings: Settings, stories: list[Story]) -> bool:
-    """Say how it went and look into the data directory as an auditor would."""
+async def _told(console: Console, settings: Settings, stories: list[Story], recorded: int) -> bool:
+    """Say how it went and how many records were added, and look into the data directory as an auditor would."""
     good = sum(story.as_it_must for story in stories)
     console.print(f"\n{good} of {len(stories)} calls ended where they must.")
-    leaving_nothing = [story.caller for story in stories if not story.caller.kept]
+    wanted = sum(story.caller.kept for story in stories)
+    sign = "✓" if recorded == wanted else "[red]✗"
+    console.print(f"{sign} {recorded} records were added, for the {wanted} callers who stated a concern and no other.")
     left = await asyncio.to_thread(numbers_left, settings.data, [story.caller for story in stories])
     if left:
         console.print(f"[red]✗ In plain text on disk: the number of {', '.join(left)}.")
     else:
-        console.print(
-            f"✓ {len(leaving_nothing)} callers left no recording, and no caller's number is readable on disk."
-        )
-    return good == len(stories) and not left
+        console.print("✓ No caller's number is readable on disk.")
+    return good == len(stories) and recorded == wanted and not left
 
 
 def _phones() -> Phone:

@@ -175,8 +175,9 @@ class SipLeg:
         if self._playing is not None and not self._playing.done.done():
             self._playing.done.set_exception(LegClosedError())
         if self._referring is not None and not self._referring[1].done():
-            # The worker always decides before it says Closed: it died, and the peer may or may not have the REFER.
-            self._referring[1].set_result(Outcome.UNKNOWN)
+            # Had the peer taken the REFER, the worker would have said so before Closed: the caller hung up before the
+            # worker saw the order, or the worker died. In both cases nobody is known to have been reached.
+            self._referring[1].set_result(Outcome.HUNG_UP)
 
     def _check(self) -> None:
         if self._over.is_set():
