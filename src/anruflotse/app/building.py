@@ -104,7 +104,7 @@ def build(settings: Settings, clock: Clock, watchers: tuple[Watcher, ...] = ()) 
             concern_pause_ms=call.concern_pause_ms,
             answer_pause_ms=call.answer_pause_ms,
         ),
-        hints=catalogue.vocabulary() if settings.speech.hints else (),
+        hints=make_hints(settings),
         engines=(recogniser.engine.name, "silero-vad"),
         notice_version=notice.version(),
         watchers=(metrics, *watchers),
@@ -152,6 +152,13 @@ def make_catalogue(settings: Settings, gate: Gate) -> Catalogue:
         permitted=permitted,
         processors=known,
     )
+
+
+def make_hints(settings: Settings) -> tuple[str, ...]:
+    """The words the recogniser is told to expect: the catalogue's, if the settings want it told any."""
+    if not settings.speech.hints:
+        return ()
+    return make_catalogue(settings, make_gate(settings)).vocabulary()
 
 
 def make_notice(settings: Settings, gate: Gate, clock: Clock) -> Notice:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from anruflotse import processors
 from anruflotse.app import building
 from anruflotse.clock import SystemClock
 from anruflotse.departments.catalogue import Catalogue
 from anruflotse.lines.line import LineError
-from anruflotse.processors.register import Category
 from anruflotse.records.model import StoreError
 from anruflotse.settings import Settings
 from anruflotse.speech.seams import SpeechError
@@ -59,19 +59,23 @@ def _blocking(settings: Settings) -> Iterator[Finding]:
             "departments", "ok", f"{len(catalogue.departments)} departments, {len(catalogue.concerns)} concerns"
         )
         today = SystemClock().now().astimezone(building.GERMANY).date()
-        for name in sorted(catalogue.processors()):
-            if gate.permits(name, Category.CALL, today):
-                yield Finding("processors", "ok", f"{name}: agreement in force")
-            else:
-                remedy = (
-                    "Enter the agreement in the register (processors.agreements); until then its targets are skipped."
-                )
-                yield Finding("processors", "warning", f"{name}: named by a target, no agreement in force", remedy)
+        used = catalogue.processors()
+        for name, entry in processors.load(settings.processors.agreements).items():
+            yield _agreement(name, entry.agreement is not None and entry.agreement.in_force(today), used=name in used)
         reader = catalogue
         yield _tried("understanding", "model complete", lambda: building.make_reader(settings, reader))
     yield _records(settings)
     yield _disk(settings)
     yield _clock()
+
+
+def _agreement(name: str, in_force: bool, *, used: bool) -> Finding:  # noqa: FBT001 - one call
+    if in_force:
+        return Finding(f"processor {name}", "ok", "agreement in force")
+    if not used:
+        return Finding(f"processor {name}", "ok", "no agreement in force, and nothing is given to it")
+    remedy = "Enter the agreement in the register (processors.agreements); until then its targets are skipped."
+    return Finding(f"processor {name}", "warning", "named by a target, no agreement in force", remedy)
 
 
 def _tried(part: str, good: str, work: Callable[[], object]) -> Finding:

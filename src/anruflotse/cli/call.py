@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, get_args
 
 import typer
 
-from anruflotse.cli.options import Json, emit, examples
+from anruflotse.cli.options import Config, Data, Json, emit, examples, load
 
 if TYPE_CHECKING:
     from anruflotse.lines.peers import Call, CallEvent, Heard
@@ -86,6 +86,8 @@ def call(  # noqa: PLR0917 - options, all of them given by name
         float, typer.Option("--stay", min=0, help="Seconds to stay with whom one was put through to.")
     ] = 2.0,
     seconds: Annotated[float, typer.Option("--seconds", min=1, help="Hang up after so long at the latest.")] = 120.0,
+    config: Config = None,
+    data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Call a voicebot over real SIP and tell what happens.
@@ -95,6 +97,7 @@ def call(  # noqa: PLR0917 - options, all of them given by name
     from anruflotse.lines.peers import CallFailedError, MalformedMessageError, UnreachableError
     from anruflotse.lines.peers.message import parse_uri
 
+    load(config, data)
     if script and (say or keys):
         _refuse("a script says everything: leave --say and --keys out.", "--script")
     try:
@@ -128,7 +131,7 @@ def call(  # noqa: PLR0917 - options, all of them given by name
         raise typer.Exit(1) from error
     except UnreachableError as error:
         if as_json:
-            emit({"event": "failed", "reason": "unreachable"}, as_json, "")
+            emit({"event": "failed", "at": 0.0, "reason": "unreachable"}, as_json, "")
         typer.echo(f"anruflotse: {error}", err=True)
         raise typer.Exit(3) from error
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anruflotse.cli.options import Json, emit, examples
+from anruflotse.cli.options import Config, Data, Json, emit, examples, load
 
 if TYPE_CHECKING:
     from anruflotse.lines.peers import Behaviour, PhoneEvent
@@ -32,6 +32,8 @@ def phone(
         typer.Option("--behave", metavar="USER=WHAT", help="answer, busy, decline, unavailable, ring or dead."),
     ] = None,
     ring: Annotated[float, typer.Option("--ring", min=0, help="Seconds to ring before anything else.")] = 0.0,
+    config: Config = None,
+    data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Answer for every extension on one port and tell who was called, until interrupted.
@@ -40,6 +42,7 @@ def phone(
     """
     from anruflotse.lines.peers import Behaviour
 
+    load(config, data)
     behaviours = dict(_behaviour(text, ring) for text in behave or ())
     try:
         asyncio.run(_serve(host, port, behaviours, Behaviour(ring_seconds=ring), as_json))

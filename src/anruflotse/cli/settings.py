@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -30,14 +31,20 @@ def settings(config: Config = None, data: Data = None, as_json: Json = False) ->
 
 
 def init(
-    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="Where to write it.")] = Path("anruflotse.yaml"),
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Where to write it; ./anruflotse.yaml by default.")
+    ] = None,
+    config: Config = None,
+    data: Data = None,
 ) -> None:
-    """Write a commented example of the settings file; never over an existing one."""
+    """Write a commented example of the settings file; never over an existing one. --data is written into it."""
     from anruflotse.settings import example
+
+    file = file or config or Path("anruflotse.yaml")
 
     try:
         with file.open("x", encoding="utf-8") as stream:
-            stream.write(example())
+            stream.write(example() + (f"\ndata: {json.dumps(str(data.absolute()))}\n" if data else ""))
     except FileExistsError:
         typer.echo(f"anruflotse: {file} exists already; name another file, or move it away first.", err=True)
         raise typer.Exit(1) from None

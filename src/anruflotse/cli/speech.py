@@ -33,7 +33,7 @@ def transcribe(
     files: Files,
     hint: Annotated[
         list[str] | None,
-        typer.Option(metavar="WORD", help="A word likely to occur; repeat it. Default: the catalogue's vocabulary."),
+        typer.Option(metavar="WORD", help="A word likely to occur; repeat it. Default: as speech.hints says."),
     ] = None,
     config: Config = None,
     data: Data = None,
@@ -47,7 +47,7 @@ def transcribe(
     from anruflotse.app import building
     from anruflotse.clock import SystemClock
 
-    hints = hint or building.make_catalogue(settings, building.make_gate(settings)).vocabulary()
+    hints = hint or building.make_hints(settings)
     clock = SystemClock()
     outcome = _Outcome()
     with closing(building.make_recogniser(settings)) as recogniser:

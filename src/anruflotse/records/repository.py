@@ -107,8 +107,8 @@ class Records:
             stores = self._opener.stores()
             stores.keys.probe(to_micros(now))
             stores.rows.probe(to_micros(now))
-        except StoreError as error:
-            _log.warning("The record store is not usable; calls are not recorded", reason=str(error))
+        except StoreError:
+            _log.warning("The record store is not usable; calls are not recorded", exc_info=True)
             return False
         return self._opener.room()
 

@@ -135,5 +135,5 @@ def load(
         found = models.load(trained)
         if found.encoder == encoder.fingerprint:
             return Fused(found, encoder, departments, keywords)
-        _log.warning("trained model is of another encoder, using the shipped one", remedy="anruflotse train")
+        _log.warning("trained model is of another encoder, using the shipped one; run anruflotse train")
     return Fused(models.load(), encoder, departments, keywords)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _DATA = Path(__file__).parent / "data"
-SHIPPED: tuple[Path, ...] = (_DATA / "utterances_seed.jsonl", _DATA / "utterances_more.jsonl")
+SHIPPED: tuple[Path, ...] = tuple(_DATA / f"utterances_{name}.jsonl" for name in ("seed", "more", "plain"))
 """The corpus that comes with the project."""
 
 

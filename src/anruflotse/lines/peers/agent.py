@@ -95,6 +95,7 @@ class Agent:
             server.acknowledged()
         for stream in self._streams:
             stream.close()
+        await asyncio.gather(*(stream.gone() for stream in self._streams))
         if self._server:
             self._server.close()
         if self._udp:

@@ -12,6 +12,7 @@ from anruflotse.lines.peers.message import Framer, MalformedMessageError, SipErr
 
 Address = tuple[str, int]
 CONNECT_SECONDS = 5.0
+FAREWELL_SECONDS = 0.5
 
 
 class UnreachableError(SipError):
@@ -136,6 +137,7 @@ class StreamFlow(asyncio.Protocol):
         self._opened = opened
         self._framer = Framer()
         self._transport: asyncio.Transport | None = None
+        self._lost = asyncio.Event()
 
     @classmethod
     async def connect(cls, remote: Address, received: Receiver, tls: ssl.SSLContext | None) -> StreamFlow:
@@ -174,10 +176,25 @@ class StreamFlow(asyncio.Protocol):
         if self._transport and not self._transport.is_closing():
             self._transport.write(data)
 
+    def connection_lost(self, _error: Exception | None) -> None:
+        """The connection is gone; asyncio calls this."""
+        self._lost.set()
+
     def close(self) -> None:
         """Close the connection."""
         if self._transport:
             self._transport.close()
+
+    async def gone(self) -> None:
+        """Return when a connection that was closed is gone; one whose peer does not answer the TLS farewell is cut."""
+        if self._transport is None:
+            return
+        try:
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await self._lost.wait()
+        except TimeoutError:
+            self._transport.abort()
+            await self._lost.wait()
 
 
 def trusting_context() -> ssl.SSLContext:
