@@ -18,7 +18,7 @@ from anruflotse.lines.line import Outcome
 from anruflotse.pcm import Pcm
 from anruflotse.records.model import Draft, StoreError
 from anruflotse.speech.fake import FakeEndpointer, FakeRecogniser, FakeScreener
-from anruflotse.speech.seams import Heard
+from anruflotse.speech.seams import Heard, Transcript
 from anruflotse.understanding.seams import Decision, DecisionKind, Ranked, Ranking
 
 RATE = 8000
@@ -69,7 +69,11 @@ class FakeReader:
         return self.meanings.get(text, Decision(DecisionKind.ROUTE, (ranking.concerns[0],)))
 
     def heard(self, text: str) -> tuple[Heard | None, bool, bool]:
-        return {"ja": (Heard.YES, True, False), "wie bitte": (Heard.REPEAT, True, False)}.get(text, (None, True, False))
+        return {
+            "ja": (Heard.YES, True, False),
+            "wie bitte": (Heard.REPEAT, True, False),
+            "Widerspruch": (Heard.OBJECTION, True, False),
+        }.get(text, (None, True, False))
 
     def pick(self, text: str, first: str, second: str) -> int | None:
         return {first: 0, second: 1}.get(text)
@@ -122,7 +126,7 @@ class Desk:
 
     def __init__(
         self,
-        *says: str | Exception,
+        *says: str | Transcript | Exception,
         hears: tuple[Heard, ...] = (),
         meanings: dict[str, Decision] | None = None,
         missing: frozenset[Prompt] = frozenset(),

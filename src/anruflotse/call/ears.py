@@ -85,13 +85,13 @@ class Ears:
     async def _hear(self, frames: AsyncIterator[bytes]) -> None:
         try:
             async for chunk in frames:
-                if self._skip > 0:
-                    self._skip -= len(chunk)
-                    continue
+                skipped = min(self._skip, len(chunk))
+                self._skip -= skipped
+                heard = chunk[skipped:]
                 # The recorder itself refuses what comes while it does not run.
-                self._notes.recorder.append(chunk)
-                if self._wanted is not Attention.NONE:
-                    self._stream.put_nowait(chunk)
+                self._notes.recorder.append(heard)
+                if heard and self._wanted is not Attention.NONE:
+                    self._stream.put_nowait(heard)
         finally:
             if self._speaking and self._wanted is not Attention.NONE:
                 self._stream.put_nowait(bytes(AFTERWARDS_SECONDS * self._rate * SAMPLE_BYTES))
