@@ -93,6 +93,12 @@ def test_an_unsure_rule_is_asked_about_and_made_sure_by_the_classifier() -> None
     assert policy.decide("Wird das aufgezeichnet?", ranking(aufzeichnung=0.95)).certain
 
 
+@pytest.mark.parametrize("text", ["Warum wird das aufgezeichnet?", "Muss das aufgezeichnet werden?"])
+def test_a_mere_question_is_asked_about_however_sure_the_classifier_is(text: str) -> None:
+    decision = Policy(THRESHOLDS).decide(text, ranking(aufzeichnung=0.99))
+    assert (decision.kind, decision.certain) == (DecisionKind.OBJECTION, False)
+
+
 def test_a_look_alike_is_asked_about_only_if_the_classifier_is_sure() -> None:
     policy, text = Policy(THRESHOLDS), "Widerspruch gegen den Bescheid"
     assert policy.decide(text, ranking(aufzeichnung=0.6, zahn=0.35)).kind is not DecisionKind.OBJECTION

@@ -52,6 +52,26 @@ Hören Sie auf, das mitzuschneiden.
 I mog ned, dass des aufgnomma wird
 Keine Aufnahme bitte, und dann hätte ich eine Frage zu meinem Krankengeld.
 Ohne Aufnahme bitte
+Ich verbiete das
+Das verbiete ich Ihnen
+Ich untersage das
+Schalten Sie bitte die Aufnahme ab
+Nein, also bitte die Aufnahme ab
+Nö, aufnehmen lass ich mich nicht
+Löschen Sie die Aufnahme bitte wieder
+Ich stimme der Aufzeichnung nicht zu
+Der Aufzeichnung stimme ich keinesfalls zu
+Ich stimme keiner Aufzeichnung zu
+Sie dürfen nicht aufzeichnen
+Sie können das Aufzeichnen gleich abstellen
+Können Sie das Aufzeichnen ausschalten
+Aufzeichnen ist nicht in Ordnung
+Keine Aufzeichnung wäre mir recht
+Ich erlaube die Aufzeichnung nicht
+Ich habe etwas gegen die Aufzeichnung
+Muss das aufgezeichnet werden? Ich will das nicht
+Keine Aufzeichnung bitte, es geht um mein Langzeit-EKG
+Keine Aufzeichnung bitte, ich rufe wegen der Aufzeichnung vom Langzeit-EKG an
 Neun
 """.strip().splitlines()
 
@@ -79,6 +99,22 @@ Die Aufzeichnung ist in Ordnung
 Ich habe nichts gegen die Aufnahme
 Ich bin mit der Aufzeichnung einverstanden
 Können Sie mich als Mitglied aufnehmen?
+Ich habe eine Frage zur Aufzeichnung des Langzeit-EKG
+Die Aufzeichnung meines EKGs ist abgelehnt worden
+Wann wird die Aufzeichnung vom Schlaflabor bezahlt?
+Ich stimme der Aufzeichnung zu
+Der Aufzeichnung stimme ich zu
+Sie dürfen aufzeichnen
+Meinetwegen können Sie aufzeichnen
+Aufzeichnen ist in Ordnung
+Aufnahme ist kein Problem
+Ja, zeichnen Sie das ruhig auf
+Ich erlaube die Aufzeichnung
+Mit der Aufzeichnung bin ich einverstanden
+Gegen die Aufzeichnung habe ich nichts
+Keine Einwände gegen die Aufzeichnung
+Ich habe was gegen die Aufnahme ins Krankenhaus
+Ich verbiete Ihnen die Werbung
 Ich nehme Mutterschaftsgeld
 nein
 Nein, es geht um Zahnersatz
@@ -113,6 +149,8 @@ null
 Sachbearbeiter
 durchstellen bitte
 Geben Sie mir jemanden, der sich auskennt
+Geben Sie mir einen Sachbearbeiter
+Holen Sie mir einen Mitarbeiter
 """.strip().splitlines()
 
 NO_HUMANS = """
@@ -151,6 +189,8 @@ Hilfe, Hilfe!
 Schicken Sie einen Krankenwagen
 Ich brauche einen Notarzt
 kranken wagen schnell
+Rufen Sie bitte einen Krankenwagen
+Meine Frau ist bewusstlos, bitte helfen Sie mir
 ich glaube ich habe einen Herzinfarkt
 Mein Kind hat Tabletten verschluckt
 Das Baby läuft blau an
@@ -303,7 +343,15 @@ def test_to_lodge_an_objection_is_a_concern_but_in_the_notice_a_likely_objection
 
 @pytest.mark.parametrize(
     "text",
-    ["Wird das hier aufgezeichnet?", "Nehmen Sie das etwa auf?", "Hört da noch jemand mit?"],
+    [
+        "Wird das hier aufgezeichnet?",
+        "Muss das aufgezeichnet werden?",
+        "Warum wird das aufgezeichnet?",
+        "Wieso zeichnen Sie das auf?",
+        "Wozu die Aufzeichnung?",
+        "Nehmen Sie das etwa auf?",
+        "Hört da noch jemand mit?",
+    ],
 )
 def test_is_unsure_about_what_may_be_an_objection(text: str) -> None:
     found = judge(text)
@@ -328,6 +376,11 @@ def test_knows_who_wants_to_die(text: str) -> None:
 @pytest.mark.parametrize("text", NO_WISHES_TO_DIE)
 def test_knows_who_does_not_want_to_die(text: str) -> None:
     assert not suicidal(text)
+
+
+def test_a_mere_question_is_never_certain_to_be_an_objection() -> None:
+    assert OBJECTION in judge("Warum wird das aufgezeichnet?").unlike
+    assert OBJECTION not in judge("Ich werde hier aufgezeichnet").unlike
 
 
 def test_says_what_a_look_alike_is_not() -> None:

@@ -118,7 +118,8 @@ class Policy:
     def _alarm(self, finding: safety.Finding, heard: str, mass: float) -> bool | None:
         """True for certain, False to be asked about, None for no alarm."""
         if finding.heard == heard:
-            return finding.certain or mass >= self.thresholds.sure
+            # A mere question ("warum wird das aufgezeichnet?") stays one, however sure the classifier is.
+            return finding.certain or (mass >= self.thresholds.sure and heard not in finding.unlike)
         if heard in finding.unlike:
             # The rules know this for a look-alike: the classifier alone may make us ask, not act.
             return False if mass >= self.thresholds.sure else None

@@ -39,8 +39,9 @@ class Sure(IntEnum):
 class Finding:
     """What the rules found. `heard` is one of this module's constants or None.
 
-    `unlike` names findings that the text resembles but clearly is not; `rest` is what followed a yes or no and says
-    more than it ("nein, es geht um Zahnersatz"): a concern of its own, in plain words.
+    `unlike` names findings that the text resembles but clearly is not, or that it only asks about ("warum wird das
+    aufgezeichnet?"): of these nobody can be certain, whatever the classifier says. `rest` is what followed a yes or no
+    and says more than it ("nein, es geht um Zahnersatz"): a concern of its own, in plain words.
     """
 
     heard: str | None = None
@@ -68,10 +69,10 @@ def judge(text: str, *, notice: bool = False) -> Finding:
         return Finding(EMERGENCY, certain=True, suicidal=True)
     for heard in (EMERGENCY, OBJECTION, HUMAN):
         sure, resembles = rules.kinds[heard].sure(spoken, bare)
-        if sure is not Sure.NO:
-            return Finding(heard, sure is Sure.CERTAIN, unlike=frozenset(unlike))
         if resembles:
             unlike.add(heard)
+        if sure is not Sure.NO:
+            return Finding(heard, sure is Sure.CERTAIN, unlike=frozenset(unlike))
     if notice and _LODGE.search(spoken) and OBJECTION not in unlike:
         return Finding(OBJECTION, certain=False)
     return _answer(rules, words, bare, frozenset(unlike))
@@ -133,6 +134,7 @@ class _Kind:
     strong: re.Pattern[str] | None
     certain: re.Pattern[str] | None
     likely: re.Pattern[str] | None
+    asked: re.Pattern[str] | None
     unless: re.Pattern[str] | None
     never: re.Pattern[str] | None
     words: frozenset[str]
@@ -141,7 +143,7 @@ class _Kind:
         return self.bare is not None and self.bare.fullmatch(form) is not None
 
     def sure(self, spoken: str, bare: str) -> tuple[Sure, bool]:
-        """How sure, and whether it only resembles (a look-alike was found)."""
+        """How sure, and whether it only resembles (a look-alike was found) or only asks."""
 
         def found(pattern: re.Pattern[str] | None) -> bool:
             return pattern is not None and pattern.search(spoken) is not None
@@ -158,7 +160,8 @@ class _Kind:
             return Sure.NO, True
         if found(self.certain):
             return Sure.CERTAIN, False
-        return (Sure.LIKELY if found(self.likely) else Sure.NO), False
+        likely = found(self.likely)
+        return (Sure.LIKELY if likely else Sure.NO), likely and found(self.asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +208,7 @@ def _kind(table: dict[str, list[str]], parts: dict[str, str]) -> _Kind:
         strong=together("strong"),
         certain=together("certain"),
         likely=together("likely"),
+        asked=together("asked"),
         unless=together("unless"),
         never=together("never"),
         words=frozenset(table.get("words", ())),
