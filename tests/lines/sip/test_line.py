@@ -314,12 +314,12 @@ async def test_a_killed_worker_takes_only_its_own_calls_and_comes_back(open_line
             assert await again.play(BEEP) is True
 
 
-async def test_a_worker_that_dies_in_a_transfer_leaves_it_unknown(open_line: OpenLine) -> None:
+async def test_a_worker_that_dies_in_a_transfer_reached_nobody_we_know_of(open_line: OpenLine) -> None:
     async with open_line() as line, call(line) as (phone, leg):
         transfer = asyncio.create_task(leg.transfer("sip:a@127.0.0.1", REFERENCE, 10))
         phone.accept(await asyncio.wait_for(phone.refers.get(), 3))
         os.kill(line.pids[0], signal.SIGKILL)
-        assert await asyncio.wait_for(transfer, 3) is Outcome.UNKNOWN
+        assert await asyncio.wait_for(transfer, 3) is Outcome.HUNG_UP
         phone.ended.set()
 
 
