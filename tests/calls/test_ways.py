@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from anruflotse.clock import SystemClock
 from anruflotse.lines.peers import Behaviour, Call, Caller, OnRefer, Phone, Reaction
 from anruflotse.speech.audio import read_wav
 from tests.callers import until
@@ -173,6 +175,44 @@ async def test_a_busy_department_leads_to_the_next_target(bot: Bot, caller: Call
     await call.say(await spoken(CARE))
     assert await reached(call) == "mensch"
     assert [referral.status for referral in call.referrals] == [486, 200]
+    await call.hang_up()
+
+
+async def test_the_second_target_of_a_department_is_tried_before_anybody_else(
+    another_bot: Callable[..., Bot], caller: Caller, phone: Phone
+) -> None:
+    bot = another_bot()
+    catalogue = bot.home / "departments.yaml"
+    first = phone.uri("pflegekasse")
+    both = f'["{first}", "{phone.uri("vertretung")}"]'
+    catalogue.write_text(catalogue.read_text("utf-8").replace(f'["{first}"]', both), "utf-8")
+    bot.start()
+    phone.behave("pflegekasse", Behaviour(Reaction.BUSY))
+    call = await asked(await dial(caller, bot))
+    await call.say(await spoken(CARE))
+    assert await reached(call) == "vertretung"
+    await counted_more(bot, "routed", {})
+    assert [summary.department for summary in bot.records()] == ["pflegekasse"]
+    await call.hang_up()
+
+
+async def test_a_closed_department_is_announced_and_a_person_takes_the_call(
+    another_bot: Callable[..., Bot], caller: Caller, phone: Phone
+) -> None:
+    bot = another_bot()
+    catalogue = bot.home / "departments.yaml"
+    target = f'    ziele: ["{phone.uri("pflegekasse")}"]'
+    in_three_days = ("Mo", "Di", "Mi", "Do", "Fr", "Sa", "So")[(SystemClock().now().weekday() + 3) % 7]
+    not_today = f'{target}\n    oeffnungszeiten: {{{in_three_days}: "8-18"}}'
+    catalogue.write_text(catalogue.read_text("utf-8").replace(target, not_today), "utf-8")
+    bot.start()
+    call = await asked(await dial(caller, bot))
+    spoke_until = call.now()
+    await call.say(await spoken(CARE))
+    assert await reached(call) == "mensch"
+    told = sum(stretch.seconds for stretch in call.heard.stretches() if stretch.start > spoke_until)
+    assert told > 3, "the announcement was not heard to its end"
+    await counted_more(bot, "closed", {})
     await call.hang_up()
 
 
