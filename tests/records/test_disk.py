@@ -15,9 +15,9 @@ import pytest
 
 from anruflotse.clock import FakeClock
 from anruflotse.records import flac
-from anruflotse.records.database import Database
 from anruflotse.records.model import DestroyReason, Purpose, StoreError
 from anruflotse.records.repository import Records
+from anruflotse.records.stores.sqlite import Database
 from tests.records.conftest import MakeDraft, speech
 
 CANARY = "Kanarienvogel Zwitscherstein"
@@ -34,7 +34,7 @@ from anruflotse.records import contents
 from anruflotse.records.model import Draft
 from anruflotse.records.recorder import Recorder
 from anruflotse.records.repository import Records
-from anruflotse.records.rowstore import RowStore
+from anruflotse.records.stores.rowstore import RowStore
 from tests.records.test_disk import CANARY, NUMBER, VOICE
 
 directory, moment = Path(sys.argv[1]), sys.argv[2]

@@ -11,9 +11,9 @@ import pytest
 from anruflotse.clock import FakeClock
 from anruflotse.pcm import Pcm
 from anruflotse.records import flac
-from anruflotse.records.master import LocalMaster, TamperedError
 from anruflotse.records.model import AccessRefusedError, DestroyReason, NotFoundError, Purpose, StoreError
 from anruflotse.records.repository import Records
+from anruflotse.records.vault.master import LocalMaster, TamperedError
 from tests.records.conftest import MakeDraft, speech
 
 READ = Purpose.FORWARDING

@@ -17,7 +17,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 from anruflotse.clock import FakeClock
 from anruflotse.records.model import DestroyReason, Draft, NotFoundError, Purpose, StoreError
 from anruflotse.records.repository import Records
-from anruflotse.records.rowstore import RowStore
+from anruflotse.records.stores.rowstore import RowStore
 
 GRACE = timedelta(minutes=10)
 LIFE = timedelta(days=28)

@@ -13,7 +13,7 @@ import pytest
 from anruflotse.clock import FakeClock
 from anruflotse.records.model import DestroyReason, StoreError
 from anruflotse.records.repository import Records
-from anruflotse.records.rowstore import RowStore
+from anruflotse.records.stores.rowstore import RowStore
 from tests.records.conftest import MakeDraft
 
 

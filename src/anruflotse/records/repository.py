@@ -20,8 +20,6 @@ import structlog
 
 from anruflotse.clock import Clock
 from anruflotse.records import contents
-from anruflotse.records.keystore import StoredKey
-from anruflotse.records.master import Master, TamperedError
 from anruflotse.records.model import (
     RETENTION_DAYS,
     AccessRefusedError,
@@ -37,10 +35,12 @@ from anruflotse.records.model import (
     Swept,
     retention,
 )
-from anruflotse.records.rowstore import Access, Sealed, StoredRow
-from anruflotse.records.stores import Opener
+from anruflotse.records.stores.keystore import StoredKey
+from anruflotse.records.stores.opener import Opener
+from anruflotse.records.stores.rowstore import Access, Sealed, StoredRow
 from anruflotse.records.times import from_micros, to_micros
-from anruflotse.records.vault import FORMAT, Vault
+from anruflotse.records.vault.envelope import FORMAT, Vault
+from anruflotse.records.vault.master import Master, TamperedError
 
 DAY_ZONE = ZoneInfo("Europe/Berlin")
 """In which counters are dated."""

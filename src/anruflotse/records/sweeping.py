@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from anruflotse.records.keystore import KeyStore
 from anruflotse.records.model import DestroyReason, StoreError, Swept
-from anruflotse.records.rowstore import RowStore
+from anruflotse.records.stores.keystore import KeyStore
+from anruflotse.records.stores.rowstore import RowStore
 from anruflotse.records.times import to_micros
 
 _BATCH = 200

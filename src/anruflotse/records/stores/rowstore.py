@@ -7,9 +7,18 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, not_, select, update
 
-from anruflotse.records.database import Database
 from anruflotse.records.model import Counter, DestroyReason, StoreError
-from anruflotse.records.tables import accesses, bury, contents, counters, is_due, records, row_probes, row_tombstones
+from anruflotse.records.stores.sqlite import Database
+from anruflotse.records.stores.tables import (
+    accesses,
+    bury,
+    contents,
+    counters,
+    is_due,
+    records,
+    row_probes,
+    row_tombstones,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from datetime import datetime
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from anruflotse.records.master import KEY_BYTES, NONCE_BYTES, Master, TamperedError
 from anruflotse.records.times import to_micros
+from anruflotse.records.vault.master import KEY_BYTES, NONCE_BYTES, Master, TamperedError
 
 FORMAT = 1
 """The version of what is stored, part of everything that is sealed."""

@@ -15,14 +15,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from anruflotse.records.database import Database
-from anruflotse.records.keystore import KeyStore
-from anruflotse.records.master import Master, find_master
 from anruflotse.records.model import StoreError
-from anruflotse.records.rowstore import RowStore
+from anruflotse.records.stores.keystore import KeyStore
+from anruflotse.records.stores.rowstore import RowStore
+from anruflotse.records.stores.sqlite import Database
+from anruflotse.records.stores.tables import key_metadata, keys, records, row_metadata
 from anruflotse.records.sweeping import Sweeper
-from anruflotse.records.tables import key_metadata, keys, records, row_metadata
-from anruflotse.records.vault import Vault
+from anruflotse.records.vault.envelope import Vault
+from anruflotse.records.vault.master import Master, find_master
 
 ROWS_FILE = "records.sqlite"
 KEYS_DIRECTORY = "keys"

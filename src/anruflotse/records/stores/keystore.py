@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, delete, func, insert, not_, select, update
 
-from anruflotse.records.database import Database
 from anruflotse.records.model import DestroyReason
-from anruflotse.records.tables import bury, is_due, key_probes, key_tombstones, keys
+from anruflotse.records.stores.sqlite import Database
+from anruflotse.records.stores.tables import bury, is_due, key_probes, key_tombstones, keys
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ import pytest
 from sqlalchemy import event
 
 from anruflotse.clock import FakeClock
-from anruflotse.records.database import Database
 from anruflotse.records.model import DestroyReason, Purpose, StoreError
 from anruflotse.records.repository import Records
+from anruflotse.records.stores.sqlite import Database
 from tests.records.conftest import MakeDraft
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from anruflotse.records.master import CREDENTIAL, ENVIRONMENT, FILE, LocalMaster, find_master
 from anruflotse.records.model import StoreError
+from anruflotse.records.vault.master import CREDENTIAL, ENVIRONMENT, FILE, LocalMaster, find_master
 
 KEY = base64.b64encode(b"e" * 32)
 
@@ -97,7 +97,7 @@ def test_a_directory_that_cannot_hold_the_key_is_told(tmp_path: Path) -> None:
 
 def test_two_first_starts_at_once_end_up_with_one_key(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from anruflotse.records.master import find_master; "
+        "import sys; from pathlib import Path; from anruflotse.records.vault.master import find_master; "
         "sys.stdin.readline(); print(find_master(Path(sys.argv[1]), {}, may_create=True).id)"
     )
     both = [

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from anruflotse.records.master import LocalMaster, TamperedError
-from anruflotse.records.vault import Vault, normalised
+from anruflotse.records.vault.envelope import Vault, normalised
+from anruflotse.records.vault.master import LocalMaster, TamperedError
 
 ONE, TWO = "1" * 32, "2" * 32
 EXPIRY = datetime(2026, 3, 31, 9, tzinfo=UTC)
