@@ -13,10 +13,13 @@ import pytest
 
 from anruflotse.clock import FakeClock
 from anruflotse.pcm import Pcm
+from anruflotse.records.access import Accessor, Role
 from anruflotse.records.model import Draft, RankedConcern
 from anruflotse.records.repository import Records
 
 MakeDraft = Callable[..., Draft]
+OFFICER = Accessor("pruefer", Role.PRIVACY)
+"""Who reads in most tests: the role that may do most, for the handling of rights."""
 
 
 def speech(seconds: float = 0.5, rate: int = 8000, seed: int = 7) -> Pcm:

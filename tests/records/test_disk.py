@@ -17,8 +17,8 @@ from anruflotse.clock import FakeClock
 from anruflotse.records import flac
 from anruflotse.records.model import DestroyReason, Purpose, StoreError
 from anruflotse.records.repository import Records
-from anruflotse.records.stores.sqlite import Database
-from tests.records.conftest import MakeDraft, speech
+from anruflotse.records.stores.sqlite import SqliteDatabase as Database
+from tests.records.conftest import OFFICER, MakeDraft, speech
 
 CANARY = "Kanarienvogel Zwitscherstein"
 NUMBER = "+49 30 98765432109"
@@ -104,8 +104,8 @@ def test_the_search_finds_what_does_lie_there_in_plain(tmp_path: Path) -> None:
 
 
 def test_nothing_lies_there_in_plain_while_open_and_after_closing(store: Records, canary: str, directory: Path) -> None:
-    store.open(canary, "a", Purpose.FORWARDING, audio=True)
-    store.list()
+    store.open(canary, OFFICER, Purpose.FORWARDING, audio=True)
+    store.list(OFFICER, Purpose.RIGHTS)
     assert any(name.endswith("-wal") and data for name, data in on_disk(directory).items())
     assert found(in_plain(), directory) == []
     store.close()
@@ -129,12 +129,12 @@ def test_nothing_lies_there_in_plain_after_being_killed(tmp_path: Path, clock: F
     assert directory.exists()
     assert found(in_plain(), tmp_path) == []
     with closing(Records(directory, clock, environment={})) as store:
-        sealed = [line.id for line in store.list()]
+        sealed = [line.id for line in store.list(OFFICER, Purpose.RIGHTS)]
         assert len(sealed) == (1 if moment == "after" else 0)
         clock.advance(11 * 60)
         swept = store.sweep()
         assert swept.keys_destroyed == (1 if moment in {"between key and row", "inside the row"} else 0)
-        assert [line.id for line in store.list()] == sealed
+        assert [line.id for line in store.list(OFFICER, Purpose.RIGHTS)] == sealed
         assert store.healthy()
 
 
@@ -184,7 +184,7 @@ def test_nothing_is_left_behind_in_pages_that_were_split_and_merged(
         store.sweep()
         wrapped_and_callers = [one for record in dead for one in secrets[record][:8]]
         assert found(wrapped_and_callers, directory / "keys") == []
-        assert len(store.list()) == 40
+        assert len(store.list(OFFICER, Purpose.RIGHTS)) == 40
 
 
 def test_the_key_store_is_written_anew_once_a_day_when_keys_were_destroyed(
@@ -252,7 +252,7 @@ def test_a_reader_delays_the_scrubbing_but_not_the_end_of_the_record(
         swept = store.sweep()
         assert swept.deleted == 1
         assert not swept.scrubbed
-        assert store.list() == ()
+        assert store.list(OFFICER, Purpose.RIGHTS) == ()
     assert store.sweep().scrubbed
     assert found(secrets[canary], directory) == []
 
@@ -270,7 +270,7 @@ def test_a_backup_of_the_rows_is_worth_nothing_once_the_key_is_gone(
         (directory / f"records.sqlite{suffix}").unlink(missing_ok=True)
     (directory / "records.sqlite").write_bytes(backup)
     with closing(Records(directory, clock, environment={})) as restored:
-        assert restored.list() == ()
+        assert restored.list(OFFICER, Purpose.RIGHTS) == ()
         assert restored.sweep().deleted == 1
         assert restored.status().records == 0
 
@@ -286,7 +286,7 @@ def test_a_key_store_from_a_backup_revives_nothing_the_rows_know_to_be_destroyed
     store.close()
     keys.write_bytes(backup)
     with closing(Records(directory, clock, environment={})) as restored:
-        assert restored.list() == ()
+        assert restored.list(OFFICER, Purpose.RIGHTS) == ()
         assert restored.sweep().keys_destroyed == 1
 
 

@@ -13,10 +13,10 @@ from anruflotse.pcm import Pcm
 from anruflotse.records import flac
 from anruflotse.records.model import AccessRefusedError, DestroyReason, NotFoundError, Purpose, StoreError
 from anruflotse.records.repository import Records
-from anruflotse.records.vault.master import LocalMaster, TamperedError
-from tests.records.conftest import MakeDraft, speech
+from anruflotse.records.vault.master import TamperedError
+from tests.records.conftest import OFFICER, MakeDraft, speech
 
-READ = Purpose.FORWARDING
+READ = Purpose.RIGHTS
 
 
 def rows_file(directory: Path) -> sqlite3.Connection:
@@ -31,7 +31,7 @@ def test_a_record_holds_everything_the_call_handed_over(
     store: Records, make_draft: MakeDraft, clock: FakeClock
 ) -> None:
     draft = make_draft(processors=("vitaservices",), transcripts=("Guten Tag, ß — „ja“", "mein Krankengeld"))
-    record = store.open(store.seal(draft), "frau.beispiel", READ, audio=True)
+    record = store.open(store.seal(draft), OFFICER, READ, audio=True)
     assert record.transcripts == draft.transcripts
     assert record.ranking == draft.ranking
     assert record.evidence == draft.evidence
@@ -53,14 +53,14 @@ def test_a_record_holds_everything_the_call_handed_over(
 
 
 def test_audio_comes_only_when_asked_for(store: Records, make_draft: MakeDraft) -> None:
-    record = store.open(store.seal(make_draft()), "a", READ)
+    record = store.open(store.seal(make_draft()), OFFICER, READ)
     assert record.has_recording
     assert record.recording is None
 
 
 def test_a_call_without_number_or_recording_is_stored_without(store: Records, make_draft: MakeDraft) -> None:
     for recording in (None, Pcm(b"", 8000)):
-        record = store.open(store.seal(make_draft(recording=recording, caller=None)), "a", READ, audio=True)
+        record = store.open(store.seal(make_draft(recording=recording, caller=None)), OFFICER, READ, audio=True)
         assert not record.has_recording
         assert record.recording is None
         assert record.caller is None
@@ -71,13 +71,13 @@ def test_the_list_is_newest_first_and_limited(store: Records, make_draft: MakeDr
     for _ in range(3):
         ids.append(store.seal(make_draft()))
         clock.advance(60)
-    assert [line.id for line in store.list()] == ids[::-1]
-    assert [line.id for line in store.list(limit=2)] == ids[:0:-1]
+    assert [line.id for line in store.list(OFFICER, Purpose.RIGHTS)] == ids[::-1]
+    assert [line.id for line in store.list(OFFICER, Purpose.RIGHTS, limit=2)] == ids[:0:-1]
 
 
 def test_no_repr_shows_content(store: Records, make_draft: MakeDraft) -> None:
     one = store.seal(make_draft(transcripts=("KANARIE",)))
-    shown = repr(store.list()) + repr(store.open(one, "a", READ, audio=True)) + repr(store)
+    shown = repr(store.list(OFFICER, Purpose.RIGHTS)) + repr(store.open(one, OFFICER, READ, audio=True)) + repr(store)
     for secret in ("KANARIE", "123456", "krankengeld", "fLaC"):
         assert secret not in shown
 
@@ -86,30 +86,32 @@ def test_a_record_is_found_by_its_reference_and_its_number(store: Records, make_
     one = store.seal(make_draft(reference="ab" * 16, caller="+49 30 555"))
     two = store.seal(make_draft(caller="030-555"))
     store.seal(make_draft(caller="030-556"))
-    assert store.by_reference("ab" * 16) == one
-    assert store.by_reference("cd" * 16) is None
-    assert set(store.by_caller("0049 30 555")) == {one, two}
-    assert store.by_caller("030 557") == ()
+    assert store.find_reference("ab" * 16, OFFICER, Purpose.RIGHTS) == one
+    assert store.find_reference("cd" * 16, OFFICER, Purpose.RIGHTS) is None
+    assert set(store.find_caller("0049 30 555", OFFICER, Purpose.RIGHTS)) == {one, two}
+    assert store.find_caller("030 557", OFFICER, Purpose.RIGHTS) == ()
 
 
 @pytest.mark.parametrize("purpose", ["training", "", "Weiterleitung", "marketing"])
 def test_other_purposes_are_refused_and_the_refusal_logged(store: Records, make_draft: MakeDraft, purpose: str) -> None:
     one = store.seal(make_draft())
     with pytest.raises(AccessRefusedError, match=r"weiterleitung, betroffenenrechte, datenschutzkontrolle\."):
-        store.open(one, "neugierig", purpose)
-    assert [(entry.accessor, entry.purpose, entry.record_id, entry.result) for entry in store.accesses()] == [
-        ("neugierig", "-", one, "refused_purpose")
-    ]
+        store.open(one, OFFICER, purpose)
+    assert [
+        (entry.accessor, entry.purpose, entry.record_id, entry.result) for entry in store.trail(OFFICER, Purpose.RIGHTS)
+    ] == [("neugierig", "-", one, "refused_purpose")]
 
 
 def test_every_access_is_logged_with_who_and_what_for(store: Records, make_draft: MakeDraft) -> None:
     one = store.seal(make_draft())
-    store.open(one, "  frau \n beispiel ", READ)
-    store.open(one, "dsb", Purpose.RIGHTS, audio=True)
-    store.list("leitung")
+    store.open(one, OFFICER, READ)
+    store.open(one, OFFICER, Purpose.RIGHTS, audio=True)
+    store.list(OFFICER, Purpose.RIGHTS)
     with pytest.raises(NotFoundError):
-        store.open("0" * 32, "dsb", READ)
-    assert [(entry.accessor, entry.purpose, entry.record_id, entry.result) for entry in store.accesses()] == [
+        store.open("0" * 32, OFFICER, READ)
+    assert [
+        (entry.accessor, entry.purpose, entry.record_id, entry.result) for entry in store.trail(OFFICER, Purpose.RIGHTS)
+    ] == [
         ("frau beispiel", "weiterleitung", one, "opened"),
         ("dsb", "betroffenenrechte", one, "opened_audio"),
         ("leitung", "-", "-", "listed"),
@@ -119,23 +121,23 @@ def test_every_access_is_logged_with_who_and_what_for(store: Records, make_draft
 
 def test_what_was_typed_as_an_id_does_not_get_into_the_log(store: Records) -> None:
     with pytest.raises(NotFoundError):
-        store.open("030 123456", "a", READ)
-    assert [entry.record_id for entry in store.accesses()] == ["-"]
+        store.open("030 123456", OFFICER, READ)
+    assert [entry.record_id for entry in store.trail(OFFICER, Purpose.RIGHTS)] == ["-"]
 
 
 def test_nobody_reads_without_a_name(store: Records, make_draft: MakeDraft) -> None:
     one = store.seal(make_draft())
     with pytest.raises(AccessRefusedError, match="name"):
-        store.open(one, "  ", READ)
+        store.open(one, OFFICER, READ)
 
 
 def test_the_access_log_cannot_be_changed(store: Records, directory: Path) -> None:
-    store.list("a")
+    store.list(OFFICER, Purpose.RIGHTS)
     with closing(rows_file(directory)) as database:
         for statement in ("UPDATE accesses SET accessor = 'b'", "DELETE FROM accesses"):
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
                 database.execute(statement)
-    assert [entry.accessor for entry in store.accesses()] == ["a"]
+    assert [entry.accessor for entry in store.trail(OFFICER, Purpose.RIGHTS)] == ["a"]
 
 
 def test_no_access_without_its_log_entry(store: Records, make_draft: MakeDraft, directory: Path) -> None:
@@ -143,9 +145,9 @@ def test_no_access_without_its_log_entry(store: Records, make_draft: MakeDraft, 
     with closing(rows_file(directory)) as database:
         database.execute("CREATE TRIGGER full BEFORE INSERT ON accesses BEGIN SELECT RAISE(ABORT, 'no'); END")
     with pytest.raises(StoreError):
-        store.open(one, "a", READ)
+        store.open(one, OFFICER, READ)
     with pytest.raises(StoreError):
-        store.list("a")
+        store.list(OFFICER, Purpose.RIGHTS)
 
 
 def test_a_restricted_record_opens_for_rights_and_supervision_only(
@@ -155,9 +157,9 @@ def test_a_restricted_record_opens_for_rights_and_supervision_only(
     with closing(rows_file(directory)) as database:
         database.execute("UPDATE records SET restricted = 1")
     with pytest.raises(AccessRefusedError, match=r"Art\. 18"):
-        store.open(one, "a", READ)
-    assert store.open(one, "dsb", Purpose.RIGHTS).summary.restricted
-    assert [entry.result for entry in store.accesses()] == ["refused_restricted", "opened"]
+        store.open(one, OFFICER, READ)
+    assert store.open(one, OFFICER, Purpose.RIGHTS).summary.restricted
+    assert [entry.result for entry in store.trail(OFFICER, Purpose.RIGHTS)] == ["refused_restricted", "opened"]
 
 
 class TestExpiry:
@@ -167,13 +169,13 @@ class TestExpiry:
         draft = make_draft()
         one = store.seal(draft)
         clock.advance(28 * 86400 - 0.001)
-        assert store.open(one, "a", READ).summary.id == one
+        assert store.open(one, OFFICER, READ).summary.id == one
         clock.advance(0.001)
         with pytest.raises(NotFoundError):
-            store.open(one, "a", READ)
-        assert store.list() == ()
-        assert store.by_reference(draft.reference) is None
-        assert store.by_caller("030 123456") == ()
+            store.open(one, OFFICER, READ)
+        assert store.list(OFFICER, Purpose.RIGHTS) == ()
+        assert store.find_reference(draft.reference, OFFICER, Purpose.RIGHTS) is None
+        assert store.find_caller("030 123456", OFFICER, Purpose.RIGHTS) == ()
         assert store.status().records == 0
         assert store.status().overdue == 1
 
@@ -182,11 +184,11 @@ class TestExpiry:
     ) -> None:
         one, start = store.seal(make_draft()), clock.now()
         clock.jump(start + timedelta(days=28))
-        assert store.list() == ()
+        assert store.list(OFFICER, Purpose.RIGHTS) == ()
         clock.jump(start)
-        assert store.list() == ()
+        assert store.list(OFFICER, Purpose.RIGHTS) == ()
         with pytest.raises(NotFoundError):
-            store.open(one, "a", READ)
+            store.open(one, OFFICER, READ)
         assert store.sweep().deleted == 1
 
     def test_it_runs_from_the_recording_not_from_the_writing(
@@ -195,13 +197,13 @@ class TestExpiry:
         draft = make_draft()
         clock.advance(3600)
         store.seal(draft)
-        assert store.list()[0].expires_at == draft.recorded_at + timedelta(days=28)
+        assert store.list(OFFICER, Purpose.RIGHTS)[0].expires_at == draft.recorded_at + timedelta(days=28)
 
     def test_a_recording_from_the_future_does_not_live_longer(
         self, store: Records, make_draft: MakeDraft, clock: FakeClock
     ) -> None:
         store.seal(make_draft(recorded_at=clock.now() + timedelta(days=100)))
-        assert store.list()[0].expires_at == clock.now() + timedelta(days=28)
+        assert store.list(OFFICER, Purpose.RIGHTS)[0].expires_at == clock.now() + timedelta(days=28)
 
     def test_a_recording_past_its_time_is_not_stored(
         self, store: Records, make_draft: MakeDraft, clock: FakeClock
@@ -249,8 +251,8 @@ class TestExpiry:
                 table = "records" if file.execute("PRAGMA table_list('records')").fetchone() else "keys"
                 database.execute(f"UPDATE {table} SET expires_at = expires_at + 86400000000")  # noqa: S608
         with pytest.raises(TamperedError):
-            store.open(one, "a", READ)
-        assert store.list() == ()
+            store.open(one, OFFICER, READ)
+        assert store.list(OFFICER, Purpose.RIGHTS) == ()
 
     def test_an_expiry_put_off_in_the_rows_alone_changes_nothing(
         self, store: Records, make_draft: MakeDraft, directory: Path, clock: FakeClock
@@ -258,10 +260,10 @@ class TestExpiry:
         one = store.seal(make_draft())
         with closing(rows_file(directory)) as database:
             database.execute("UPDATE records SET expires_at = expires_at + 86400000000")
-        assert store.list()[0].expires_at == clock.now() + timedelta(days=28)
+        assert store.list(OFFICER, Purpose.RIGHTS)[0].expires_at == clock.now() + timedelta(days=28)
         clock.advance(28 * 86400)
         with pytest.raises(NotFoundError):
-            store.open(one, "a", READ)
+            store.open(one, OFFICER, READ)
         assert store.sweep().deleted == 1
 
     def test_the_earlier_of_two_expiries_counts(
@@ -272,7 +274,7 @@ class TestExpiry:
             database.execute("UPDATE records SET expires_at = expires_at - 86400000000")
         clock.advance(27 * 86400)
         with pytest.raises(NotFoundError):
-            store.open(one, "a", READ)
+            store.open(one, OFFICER, READ)
         assert store.sweep().keys_destroyed == 1
 
 
@@ -284,9 +286,9 @@ class TestDestroying:
         one, other = store.seal(draft), store.seal(make_draft())
         assert store.destroy(one, DestroyReason.ERASED)
         with pytest.raises(NotFoundError):
-            store.open(one, "a", READ)
-        assert [line.id for line in store.list()] == [other]
-        assert store.by_reference(draft.reference) is None
+            store.open(one, OFFICER, READ)
+        assert [line.id for line in store.list(OFFICER, Purpose.RIGHTS)] == [other]
+        assert store.find_reference(draft.reference, OFFICER, Purpose.RIGHTS) is None
         at = int(clock.now().timestamp()) * 1_000_000
         for file in (rows_file(directory), keys_file(directory)):
             with closing(file) as database:
@@ -312,7 +314,7 @@ class TestDestroying:
             with pytest.raises(StoreError):
                 store.destroy(one, DestroyReason.ERASED)
             with pytest.raises(NotFoundError):
-                store.open(one, "a", READ)
+                store.open(one, OFFICER, READ)
             assert store.sweep().failed == 1
             database.execute("DROP TRIGGER no")
         swept = store.sweep()
@@ -329,9 +331,9 @@ class TestTampering:
             (sealed,) = database.execute(query, (two,)).fetchone()
             database.execute("UPDATE contents SET sealed = ? WHERE record_id = ? AND field = 'details'", (sealed, one))
         with pytest.raises(TamperedError):
-            store.open(one, "a", READ)
-        assert store.accesses()[-1].result == "unreadable"
-        assert store.open(two, "a", READ).summary.id == two
+            store.open(one, OFFICER, READ)
+        assert store.trail(OFFICER, Purpose.RIGHTS)[-1].result == "unreadable"
+        assert store.open(two, OFFICER, READ).summary.id == two
 
     def test_content_swapped_between_fields_is_refused(
         self, store: Records, make_draft: MakeDraft, directory: Path
@@ -341,7 +343,7 @@ class TestTampering:
             (sealed,) = database.execute("SELECT sealed FROM contents WHERE field = 'caller'").fetchone()
             database.execute("UPDATE contents SET sealed = ? WHERE field = 'summary'", (sealed,))
         with pytest.raises(TamperedError):
-            store.open(one, "a", READ)
+            store.open(one, OFFICER, READ)
 
     def test_wrapped_keys_swapped_between_records_are_refused(
         self, store: Records, make_draft: MakeDraft, directory: Path
@@ -351,7 +353,7 @@ class TestTampering:
             (wrapped,) = database.execute("SELECT wrapped FROM keys WHERE id = ?", (two,)).fetchone()
             database.execute("UPDATE keys SET wrapped = ? WHERE id = ?", (wrapped, one))
         with pytest.raises(TamperedError):
-            store.open(one, "a", READ)
+            store.open(one, OFFICER, READ)
 
     def test_one_broken_record_does_not_hide_the_others_from_the_list(
         self, store: Records, make_draft: MakeDraft, directory: Path
@@ -359,7 +361,7 @@ class TestTampering:
         one, two = store.seal(make_draft()), store.seal(make_draft())
         with closing(rows_file(directory)) as database:
             database.execute("UPDATE contents SET sealed = x'00' WHERE record_id = ? AND field = 'summary'", (one,))
-        assert [line.id for line in store.list()] == [two]
+        assert [line.id for line in store.list(OFFICER, Purpose.RIGHTS)] == [two]
 
     def test_lengths_do_not_tell_concerns_apart(self, store: Records, make_draft: MakeDraft, directory: Path) -> None:
         for concern, number in (("pflege", "110"), ("mutterschaft_kinderkrank", "+49 30 1234567890")):
@@ -378,7 +380,8 @@ class TestCounters:
         clock.jump(datetime(2026, 7, 1, 22, 0, tzinfo=UTC))
         store.count("objected")
         assert [
-            (entry.day, entry.kind, entry.department, entry.decision, entry.number) for entry in store.counters()
+            (entry.day, entry.kind, entry.department, entry.decision, entry.number)
+            for entry in store._opener.stores().rows.counted()
         ] == [
             ("2026-07-01", "objected", "", "", 1),
             ("2026-07-01", "routed", "krankengeld", "route", 2),
@@ -393,7 +396,7 @@ class TestCounters:
         if value != "":
             with pytest.raises(ValueError, match="never an id"):
                 store.count("routed", f"x{value}1234")
-        assert store.counters() == ()
+        assert store._opener.stores().rows.counted() == ()
 
 
 class TestMasterKey:
@@ -405,12 +408,12 @@ class TestMasterKey:
     def test_another_key_is_noticed_before_anything_is_read_or_written(
         self, sealed: str, directory: Path, clock: FakeClock, make_draft: MakeDraft
     ) -> None:
-        with closing(Records(directory, clock, environment={}, master=LocalMaster(b"x" * 32))) as wrong:
+        with closing(Records(directory, clock, environment={}, ring=SingleKeyring(LocalMaster(b"x" * 32)))) as wrong:
             assert not wrong.healthy()
             for attempt in (
                 wrong.prepare,
                 wrong.list,
-                lambda: wrong.open(sealed, "a", READ),
+                lambda: wrong.open(sealed, OFFICER, READ),
                 lambda: wrong.seal(make_draft()),
             ):
                 with pytest.raises(StoreError, match="master key does not fit"):
@@ -421,7 +424,7 @@ class TestMasterKey:
         with closing(Records(directory, clock, environment={})) as without:
             assert not without.healthy()
             with pytest.raises(StoreError, match="put it back"):
-                without.list()
+                without.list(OFFICER, Purpose.RIGHTS)
         assert not (directory / "keys" / "master.key").exists()
 
     def test_expiry_is_enforced_without_it(self, sealed: str, directory: Path, clock: FakeClock) -> None:
@@ -436,5 +439,5 @@ class TestMasterKey:
     ) -> None:
         environment = {"ANRUFLOTSE_MASTER_KEY": "eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHg="}
         with closing(Records(tmp_path / "other", clock, environment=environment)) as store:
-            assert store.open(store.seal(make_draft(recording=speech())), "a", READ).has_recording
+            assert store.open(store.seal(make_draft(recording=speech())), OFFICER, READ).has_recording
         assert not (tmp_path / "other" / "keys" / "master.key").exists()

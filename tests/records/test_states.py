@@ -18,6 +18,7 @@ from anruflotse.clock import FakeClock
 from anruflotse.records.model import DestroyReason, Draft, NotFoundError, Purpose, StoreError
 from anruflotse.records.repository import Records
 from anruflotse.records.stores.rowstore import RowStore
+from tests.records.conftest import OFFICER
 
 GRACE = timedelta(minutes=10)
 LIFE = timedelta(days=28)
@@ -111,14 +112,14 @@ class Promises(RuleBasedStateMachine):
     @rule(one=sealed)
     def read(self, one: str) -> None:
         if one in self._readable():
-            record = self.store.open(one, "pruefer", Purpose.RIGHTS)
+            record = self.store.open(one, OFFICER, Purpose.RIGHTS)
             assert record.transcripts[0].startswith("Satz ")
             assert record.summary.expires_at == self.expiry[one]
-            assert self.store.by_reference(record.summary.reference) == one
-            assert self.store.by_caller(record.caller or "") == (one,)
+            assert self.store.find_reference(record.summary.reference, OFFICER, Purpose.RIGHTS) == one
+            assert self.store.find_caller(record.caller or "", OFFICER, Purpose.RIGHTS) == (one,)
         else:
             with pytest.raises(NotFoundError):
-                self.store.open(one, "pruefer", Purpose.RIGHTS)
+                self.store.open(one, OFFICER, Purpose.RIGHTS)
 
     @rule(one=sealed)
     def destroy(self, one: str) -> None:
@@ -159,7 +160,7 @@ class Promises(RuleBasedStateMachine):
 
     @invariant()
     def exactly_the_living_are_listed(self) -> None:
-        assert {line.id for line in self.store.list()} == self._readable()
+        assert {line.id for line in self.store.list(OFFICER, Purpose.RIGHTS)} == self._readable()
 
     @invariant()
     def every_living_record_has_exactly_one_key_and_no_dead_one_has_any(self) -> None:
@@ -169,7 +170,7 @@ class Promises(RuleBasedStateMachine):
 
     @invariant()
     def counters_count_and_hold_no_id(self) -> None:
-        counters = self.store.counters()
+        counters = self.store._opener.stores().rows.counted()
         assert sum(entry.number for entry in counters) == self.counted
         assert not re.search(r"[0-9a-f]{8}", repr(counters))
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from anruflotse.clock import FakeClock
-from anruflotse.records.model import DestroyReason, StoreError
+from anruflotse.records.model import DestroyReason, Purpose, StoreError
 from anruflotse.records.repository import Records
 from anruflotse.records.stores.rowstore import RowStore
-from tests.records.conftest import MakeDraft
+from tests.records.conftest import OFFICER, MakeDraft
 
 
 def rows_file(directory: Path) -> sqlite3.Connection:
@@ -34,7 +34,7 @@ def test_exactly_what_has_expired_goes(store: Records, make_draft: MakeDraft, cl
     swept = store.sweep()
     assert (swept.deleted, swept.keys_destroyed, swept.failed) == (1, 1, 0)
     assert swept.at == clock.now()
-    assert [line.id for line in store.list()] == [later]
+    assert [line.id for line in store.list(OFFICER, Purpose.RIGHTS)] == [later]
     assert store.status().next_expiry == clock.now() + timedelta(seconds=60)
     assert store.sweep().deleted == 0
 
@@ -88,10 +88,10 @@ def test_an_expiry_that_is_no_time_counts_as_expired(
                 database.execute(f"UPDATE {table} SET expires_at = ? WHERE id = ?", (value, broken))  # noqa: S608
             database.execute("PRAGMA ignore_check_constraints = 1")
             database.execute(f"UPDATE {table} SET expires_at = ? WHERE id = ?", (value, broken))  # noqa: S608
-    assert [line.id for line in store.list()] == [whole]
+    assert [line.id for line in store.list(OFFICER, Purpose.RIGHTS)] == [whole]
     swept = store.sweep()
     assert (swept.deleted, swept.keys_destroyed, swept.failed) == (1, 1, 0)
-    assert [line.id for line in store.list()] == [whole]
+    assert [line.id for line in store.list(OFFICER, Purpose.RIGHTS)] == [whole]
 
 
 class TestHalfWritten:
@@ -117,7 +117,7 @@ class TestHalfWritten:
     def test_it_is_invisible_and_goes_once_no_write_can_still_be_under_way(
         self, store: Records, clock: FakeClock, directory: Path
     ) -> None:
-        assert store.list() == ()
+        assert store.list(OFFICER, Purpose.RIGHTS) == ()
         assert store.status().records == 0
         clock.advance(9 * 60)
         assert store.sweep().keys_destroyed == 0
@@ -141,7 +141,7 @@ class TestHalfWritten:
         monkeypatch.setattr(RowStore, "add", slowly)
         with pytest.raises(StoreError, match="too long"):
             store.seal(make_draft())
-        assert store.list() == ()
+        assert store.list(OFFICER, Purpose.RIGHTS) == ()
 
     def test_a_finished_record_is_left_alone_however_old(
         self, store: Records, make_draft: MakeDraft, clock: FakeClock
@@ -150,7 +150,7 @@ class TestHalfWritten:
         for _ in range(3):
             clock.advance(3600)
             assert store.sweep().keys_destroyed == 0
-        assert [line.id for line in store.list()] == [one]
+        assert [line.id for line in store.list(OFFICER, Purpose.RIGHTS)] == [one]
 
     def test_a_key_whose_row_was_seen_is_not_looked_for_again(
         self, store: Records, make_draft: MakeDraft, clock: FakeClock, directory: Path
@@ -179,7 +179,7 @@ class TestHalfWritten:
         with closing(keys_file(directory)) as keys:
             keys.execute("DELETE FROM keys WHERE id = ?", (lost,))
         with closing(Records(directory, clock, environment={})) as restarted:
-            assert [line.id for line in restarted.list()] == [kept]
+            assert [line.id for line in restarted.list(OFFICER, Purpose.RIGHTS)] == [kept]
             assert restarted.sweep().deleted == 1
             assert restarted.status().records == 1
 
@@ -195,7 +195,7 @@ class TestHalfWritten:
             database.execute("DELETE FROM records WHERE id = ?", (lost,))
         with closing(Records(directory, clock, environment={})) as restarted:
             assert restarted.sweep().keys_destroyed == 1
-            assert [line.id for line in restarted.list()] == [kept]
+            assert [line.id for line in restarted.list(OFFICER, Purpose.RIGHTS)] == [kept]
 
 
 SWEEP = """

@@ -13,12 +13,17 @@ import typer
 from anruflotse.cli.options import Config, Data, Json, emit, examples, load
 
 if TYPE_CHECKING:
+    from anruflotse.records.access import Accessor
     from anruflotse.records.model import Record, Summary
     from anruflotse.records.repository import Records
 
-Accessor = Annotated[
+Name = Annotated[
     str | None, typer.Option("--accessor", metavar="NAME", help="Who reads; default is the user of this machine.")
 ]
+InRole = Annotated[
+    str | None, typer.Option("--role", metavar="R", help="In which role; default is the one the purpose belongs to.")
+]
+For = Annotated[str | None, typer.Option("--purpose", metavar="P", help="What for, from the closed list.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -38,13 +43,17 @@ def register(app: typer.Typer) -> None:
 def list_(
     config: Config = None,
     data: Data = None,
-    accessor: Accessor = None,
+    accessor: Name = None,
+    role: InRole = None,
+    purpose: For = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, newest first.")] = 1000,
     as_json: Json = False,
 ) -> None:
     """List the records, newest first: never a number, never a word that was said."""
     with _opened(config, data) as store:
-        found = store.list(accessor or getpass.getuser(), limit)
+        found = store.list(
+            _accessor(accessor, role, purpose or "datenschutzkontrolle"), purpose or "datenschutzkontrolle", limit
+        )
     if as_json:
         for summary in found:
             emit(_listed(summary), as_json, "")
@@ -56,12 +65,11 @@ def list_(
 
 def show(
     record_id: Annotated[str, typer.Argument(metavar="ID", help="The record's id, as `records list` shows it.")],
-    purpose: Annotated[
-        str | None, typer.Option("--purpose", metavar="P", help="What for, from the closed list.")
-    ] = None,
+    purpose: For = None,
     config: Config = None,
     data: Data = None,
-    accessor: Accessor = None,
+    accessor: Name = None,
+    role: InRole = None,
     as_json: Json = False,
 ) -> None:
     """Show one record with what was said, for a purpose from the closed list; who, what for and when is logged."""
@@ -70,7 +78,7 @@ def show(
     # A missing purpose is refused by the store, like a wrong one, so that it is in the access log.
     with _opened(config, data) as store:
         try:
-            record = store.open(record_id, accessor or getpass.getuser(), purpose or "")
+            record = store.open(record_id, _accessor(accessor, role, purpose or ""), purpose or "")
         except NotFoundError as error:
             typer.echo(f"anruflotse: {error}", err=True)
             raise typer.Exit(1) from None
@@ -93,6 +101,9 @@ def status(config: Config = None, data: Data = None, as_json: Json = False) -> N
         "at": _iso(now.at),
         "overdue": now.overdue,
         "overlong": now.overlong,
+        "restricted": now.restricted,
+        "held": now.held,
+        "reviews_due": now.reviews_due,
     }
     emit(record, as_json, "\n".join(f"{name:<15} {_text(value)}" for name, value in record.items()))
 
@@ -114,6 +125,17 @@ def sweep(config: Config = None, data: Data = None, as_json: Json = False) -> No
     emit(record, as_json, "\n".join(f"{name:<15} {_text(value)}" for name, value in record.items()))
     if swept.failed:
         raise typer.Exit(1)
+
+
+def _accessor(name: str | None, role: str | None, purpose: str) -> Accessor:
+    """Who reads, in the role given or the one that does most for this purpose."""
+    from anruflotse.records.access import Accessor, Role
+
+    usual = {"weiterleitung": Role.SPEECH, "statistik": Role.MANAGEMENT, "betrieb": Role.OPERATIONS}
+    if role is not None and role not in set(Role):
+        message = f"{role} is not a role. Roles are: {', '.join(Role)}."
+        raise typer.BadParameter(message, param_hint="--role")
+    return Accessor(name or getpass.getuser(), Role(role) if role else usual.get(purpose, Role.PRIVACY))
 
 
 @contextlib.contextmanager

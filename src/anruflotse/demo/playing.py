@@ -46,7 +46,7 @@ async def play_demo(settings: Settings, *, once: bool) -> bool:
     async with service, _phones() as phone:
         address = service.line.address.partition(":")[2]
         console.print(f"The voicebot answers at sip:{address}, the department phones at {phone.host}:{phone.port}.\n")
-        before = len(await asyncio.to_thread(parts.records.list))
+        before = (await asyncio.to_thread(parts.records.status)).records
         playing = asyncio.create_task(Scene(f"sip:bot@{address}", phone, scribe, stories).play())
         with show:
             await asyncio.wait({playing, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
@@ -54,7 +54,7 @@ async def play_demo(settings: Settings, *, once: bool) -> bool:
             playing.cancel()
             return False
         playing.result()
-        recorded = len(await asyncio.to_thread(parts.records.list)) - before
+        recorded = (await asyncio.to_thread(parts.records.status)).records - before
         good = await _told(console, settings, stories, recorded)
         if not once:
             console.print(f"\n{service.ready_line}\nThe line stays up, Ctrl-C ends it. Try it from another terminal:")

@@ -30,6 +30,10 @@ class Purpose(StrEnum):
     """To answer a request under Art. 15-21 GDPR."""
     SUPERVISION = "datenschutzkontrolle"
     """To check that the promises are kept (Art. 39(1)(b), Art. 58(1) GDPR)."""
+    STATISTICS = "statistik"
+    """To look at counters, which lead to no call; opens no record."""
+    OPERATION = "betrieb"
+    """To run the machine; opens no record."""
 
 
 class DestroyReason(StrEnum):
@@ -147,6 +151,21 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """What a department may see of a call that was handed to it: what it was about, in words. Times in UTC.
+
+    Without a `concern` it was not understood, and the words are all there is.
+    """
+
+    reference: str
+    recorded_at: datetime
+    expires_at: datetime
+    concern: str | None = field(repr=False)
+    department: str | None = field(repr=False)
+    transcripts: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
     """What a sweep did. `failed` counts records that resisted; `scrubbed` is False while a reader holds the log."""
 
@@ -162,7 +181,9 @@ class Status:
     """The state of the store. `deleted` and `keys_destroyed` count since the store was made.
 
     `overdue` records have expired and wait for the sweep (no read shows them); `overlong` ones expire later than the
-    retention allows from today on, which means that the machine's clock was ahead when they were made.
+    retention allows from today on, which means that the machine's clock was ahead when they were made. `restricted`
+    records are open to rights handling only; `held` ones outlive their expiry, and for `reviews_due` of the restricted
+    ones the date of review has come.
     """
 
     records: int
@@ -171,6 +192,9 @@ class Status:
     overlong: int
     deleted: int
     keys_destroyed: int
+    restricted: int
+    held: int
+    reviews_due: int
     at: datetime
 
 
@@ -194,3 +218,18 @@ def retention(days: int, longer_reason: str | None = None) -> timedelta:
         message = f"Retaining {days} days breaks the promise of {RETENTION_DAYS}: shorten it, or name the legal reason."
         raise ValueError(message)
     return timedelta(days=days)
+
+
+SMALL = 5
+"""Counts below this are not shown: who knows that somebody called could otherwise learn what it was about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """A counter as it may be shown: `number` is None where it is under `SMALL`."""
+
+    day: str
+    kind: str
+    department: str
+    decision: str
+    number: int | None

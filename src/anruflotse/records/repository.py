@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -19,36 +19,43 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from anruflotse.clock import Clock
-from anruflotse.records import contents
+from anruflotse.records import contents, opening, statistics
+from anruflotse.records.access import Accessor, Kind, allowed
+from anruflotse.records.audit.entry import Chained, Entry
 from anruflotse.records.model import (
     RETENTION_DAYS,
     AccessRefusedError,
-    Counter,
     DestroyReason,
     Draft,
+    Handed,
     NotFoundError,
     Purpose,
     Record,
+    Statistic,
     Status,
     StoreError,
     Summary,
     Swept,
     retention,
 )
-from anruflotse.records.stores.keystore import StoredKey
+from anruflotse.records.restriction import Ground, Restriction
+from anruflotse.records.stores.keystore import RetiredMasterError, StoredKey
 from anruflotse.records.stores.opener import Opener
-from anruflotse.records.stores.rowstore import Access, Sealed, StoredRow
+from anruflotse.records.stores.rowstore import Sealed, StoredRow
 from anruflotse.records.times import from_micros, to_micros
-from anruflotse.records.vault.envelope import FORMAT, Vault
-from anruflotse.records.vault.master import Master, TamperedError
+from anruflotse.records.vault.envelope import FORMAT
+from anruflotse.records.vault.keyring import Keyring
+from anruflotse.records.vault.master import TamperedError
 
+HUMAN_DESK = "mensch"
+"""The department, as it were, of calls that were handed to the human desk."""
 DAY_ZONE = ZoneInfo("Europe/Berlin")
 """In which counters are dated."""
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _WORD = re.compile(r"[a-z][a-z_]{0,39}")
 _DEPARTMENT = re.compile(r"(?!.*[0-9]{4})[a-z][a-z0-9_-]{0,29}")
-_ACCESSOR_LENGTH = 80
+_ATTEMPTS = 3
 _PAGE = 500
 
 _log = structlog.get_logger(__name__)
@@ -69,12 +76,12 @@ class Records:
         *,
         longer_reason: str | None = None,
         environment: Mapping[str, str] | None = None,
-        master: Master | None = None,
+        ring: Keyring | None = None,
         busy_seconds: float = 1.0,
     ) -> None:
         """Keep records in `directory` for `retention_days` after their recording.
 
-        The master key is looked for in `environment` (default: the process's) and the directory, unless `master` is
+        The master key is looked for in `environment` (default: the process's) and the directory, unless `ring` is
         given. A locked store is waited for `busy_seconds`. Raises `ValueError` for more than 28 days without reason.
         """
         self._clock = clock
@@ -82,7 +89,7 @@ class Records:
         self._opener = Opener(
             directory,
             environment=os.environ if environment is None else environment,
-            master=master,
+            ring=ring,
             busy_seconds=busy_seconds,
         )
         self._lock = threading.Lock()
@@ -126,26 +133,25 @@ class Records:
             raise StoreError(message)
         vault, stores = self._opener.vault(), self._opener.stores()
         record_id = secrets.token_hex(16)
-        expires_at = from_micros(to_micros(expires_at))
-        key, wrapped = vault.new_key(record_id, expires_at)
+        key, stored = vault.new_key(record_id, to_micros(expires_at))
         sealed = {name: key.seal(name, plain) for name, plain in contents.pack(draft).items()}
         row = StoredRow(
             id=record_id,
             reference=draft.reference,
             started_at=to_micros(draft.started_at),
             recorded_at=to_micros(draft.recorded_at),
-            expires_at=to_micros(expires_at),
+            expires_at=stored.expires_at,
             legal_basis=draft.legal_basis,
             purpose=draft.purpose,
-            restricted=False,
             format=FORMAT,
         )
-        stores.keys.add(
-            StoredKey(record_id, wrapped, row.expires_at),
-            master=vault.master_id,
-            caller=vault.fingerprint(draft.caller) if draft.caller else None,
-            now=to_micros(now),
-        )
+        fingerprint = vault.fingerprint(draft.caller) if draft.caller else None
+        try:
+            stores.keys.add(stored, caller=fingerprint, now=to_micros(now))
+        except RetiredMasterError:
+            # The master key was rotated between wrapping and storing; the new one is at hand now.
+            stored = vault.moved(stored)
+            stores.keys.add(stored, caller=fingerprint, now=to_micros(now))
         try:
             stores.rows.add(row, sealed)
         except StoreError:
@@ -154,75 +160,150 @@ class Records:
             raise
         return record_id
 
-    def list(self, accessor: str = "system", limit: int = 1000) -> tuple[Summary, ...]:
-        """The newest `limit` records, newest first, without words and numbers; what cannot be opened is left out."""
+    def list(self, accessor: Accessor, purpose: str, limit: int = 1000) -> tuple[Summary, ...]:
+        """The newest `limit` records, newest first, without words and numbers; what cannot be opened is left out.
+
+        Restricted records are shown to rights handling only. Raises `AccessRefusedError`, `StoreError`.
+        """
+        stated = self._admit(accessor, purpose, Kind.LIST)
         now = to_micros(self._now())
         vault, stores = self._opener.vault(), self._opener.stores()
-        rows = stores.rows.newest(now, contents.SUMMARY, limit)
-        self._log(accessor, None, None, "listed")
+        held = stores.keys.all_held() if stated is Purpose.RIGHTS else ()
+        rows = stores.rows.newest(now, contents.SUMMARY, limit, held)
+        self._log(accessor, stated, Kind.LIST, None, "granted")
         found: list[Summary] = []
         for start in range(0, len(rows), _PAGE):
             page = rows[start : start + _PAGE]
             keys = stores.keys.alive([sealed.row.id for sealed in page], now)
             for sealed in page:
-                stored = keys.get(sealed.row.id)
-                if stored is None:
+                key = keys.get(sealed.row.id)
+                if key is None or _closed(key, stated):
                     continue
                 try:
-                    found.append(_summary(vault, stored, sealed))
+                    found.append(opening.summary(vault, key, sealed))
                 except (TamperedError, ValueError, TypeError, OverflowError):
                     _log.warning("A record in the list cannot be opened", record=sealed.row.id)
         return tuple(found)
 
-    def open(self, record_id: str, accessor: str, purpose: str, *, audio: bool = False) -> Record:
-        """Open one record for `accessor` (a name) and a purpose from the closed list, with its FLAC when `audio`.
+    def open(self, record_id: str, accessor: Accessor, purpose: str, *, audio: bool = False) -> Record:
+        """Open one record for a purpose from the closed list, with its FLAC when `audio`.
 
-        Read and refusal alike are in the access log before this returns. Raises `AccessRefusedError` for another
-        purpose or a restricted record, `NotFoundError` for one that is not there (any more), `StoreError`.
+        The caller's number is only there for those who may see it. Read and refusal alike are in the audit trail before
+        this returns. Raises `AccessRefusedError` for what the role may not do for this purpose and for a restricted
+        record, `NotFoundError` for one that is not there (any more), `StoreError`.
         """
+        kind = Kind.AUDIO if audio else Kind.TEXT
+        stated = self._admit(accessor, purpose, kind, record_id)
+        fields = [contents.SUMMARY, contents.DETAILS]
+        if allowed(accessor.role, stated, Kind.NUMBER):
+            fields.append(contents.CALLER)
+        if audio:
+            fields.append(contents.RECORDING)
+        key, sealed = self._found(record_id, fields, accessor, stated, kind)
+        stores = self._opener.stores()
         try:
-            stated = Purpose(purpose)
-        except ValueError:
-            self._log(accessor, None, record_id, "refused_purpose")
-            message = f"This purpose is not on the list. Purposes are: {', '.join(Purpose)}."
-            raise AccessRefusedError(message) from None
-        now = to_micros(self._now())
-        vault, stores = self._opener.vault(), self._opener.stores()
-        fields = [contents.SUMMARY, contents.DETAILS, contents.CALLER, *([contents.RECORDING] if audio else [])]
-        sealed = stores.rows.get(record_id, fields) if _ID.fullmatch(record_id) else None
-        key = stores.keys.alive([record_id], now).get(record_id) if sealed else None
-        if sealed is None or key is None or sealed.row.expires_at <= now:
-            self._log(accessor, stated, record_id, "not_found")
-            message = "There is no such record: it never was, has expired or was destroyed."
-            raise NotFoundError(message)
-        if sealed.row.restricted and stated is Purpose.FORWARDING:
-            self._log(accessor, stated, record_id, "refused_restricted")
-            message = "This record is restricted (Art. 18 GDPR): it opens for rights and supervision only."
-            raise AccessRefusedError(message)
-        try:
-            record = _record(vault, key, sealed, has_recording=stores.rows.has(record_id, contents.RECORDING))
+            has_recording = stores.rows.has(record_id, contents.RECORDING)
+            record = opening.record(self._opener.vault(), key, sealed, has_recording=has_recording)
         except TamperedError:
-            self._log(accessor, stated, record_id, "unreadable")
+            self._log(accessor, stated, kind, record_id, "unreadable")
             raise
-        self._log(accessor, stated, record_id, "opened_audio" if audio else "opened")
+        self._log(accessor, stated, kind, record_id, "granted")
         return record
 
-    def by_reference(self, reference: str) -> str | None:
-        """The id of the record whose reference travelled with a transfer, to be opened with `open`."""
-        return self._opener.stores().rows.by_reference(reference, to_micros(self._now()))
+    def concern(self, reference: str, accessor: Accessor, purpose: str = Purpose.FORWARDING) -> Handed:
+        """What a call was about that was handed to a department of `accessor`, by the reference that came with it.
 
-    def by_caller(self, number: str) -> tuple[str, ...]:
-        """The ids of the records of a caller, however the number is written, oldest first."""
+        Calls that were handed to the human desk belong to the department `mensch`. Raises `AccessRefusedError` for
+        another department's call, `NotFoundError`, `StoreError`.
+        """
+        kind = Kind.CONCERN
+        stated = self._admit(accessor, purpose, kind)
+        found = self._opener.stores().rows.by_reference(reference)
+        key, sealed = self._found(found or "", [contents.SUMMARY, contents.DETAILS], accessor, stated, kind)
+        try:
+            handed = opening.handed(self._opener.vault(), key, sealed)
+        except TamperedError:
+            self._log(accessor, stated, kind, found, "unreadable")
+            raise
+        if (handed.department or HUMAN_DESK) not in accessor.departments:
+            self._log(accessor, stated, kind, found, "refused_department")
+            message = "This call was handed to another department: only its staff may see what it was about."
+            raise AccessRefusedError(message)
+        self._log(accessor, stated, kind, found, "granted")
+        return handed
+
+    def find_reference(self, reference: str, accessor: Accessor, purpose: str) -> str | None:
+        """The id of the record whose reference travelled with a transfer, to be opened with `open`.
+
+        Raises `AccessRefusedError`, `StoreError`.
+        """
+        stated = self._admit(accessor, purpose, Kind.FIND_REFERENCE)
+        stores = self._opener.stores()
+        found = stores.rows.by_reference(reference)
+        if found and not stores.keys.alive([found], to_micros(self._now())):
+            found = None
+        self._log(accessor, stated, Kind.FIND_REFERENCE, found, "granted" if found else "not_found")
+        return found
+
+    def find_caller(self, number: str, accessor: Accessor, purpose: str) -> tuple[str, ...]:
+        """The ids of the records of a caller, however the number is written, oldest first.
+
+        Raises `AccessRefusedError`, `StoreError`.
+        """
+        stated = self._admit(accessor, purpose, Kind.FIND_NUMBER)
         fingerprint = self._opener.vault().fingerprint(number)
-        return self._opener.stores().keys.by_caller(fingerprint, to_micros(self._now()))
+        found = self._opener.stores().keys.by_caller(fingerprint, to_micros(self._now()))
+        self._log(accessor, stated, Kind.FIND_NUMBER, None, "granted" if found else "not_found")
+        return found
 
-    def destroy(self, record_id: str, reason: DestroyReason) -> bool:
-        """Make a record unreadable everywhere, then delete it; False when there was none. Raises `StoreError`."""
+    def restrict(
+        self,
+        record_id: str,
+        accessor: Accessor,
+        ground: Ground,
+        *,
+        hold: bool = False,
+        review_on: datetime | None = None,
+    ) -> None:
+        """Restrict a record (Art. 18 GDPR): it opens for rights handling only, until `lift`.
+
+        With `hold`, which the law gives for the grounds (b) and (c) only, it outlives its expiry; it then needs a date
+        of review. Raises `ValueError`, `AccessRefusedError`, `NotFoundError`, `StoreError`.
+        """
+        stated = self._admit(accessor, Purpose.RIGHTS, Kind.RESTRICT, record_id)
+        now = self._now()
+        review_at = None if review_on is None else to_micros(review_on)
+        if review_at is not None and review_at <= to_micros(now):
+            message = "The date of review of a restriction must lie ahead."
+            raise ValueError(message)
+        restriction = Restriction(ground, to_micros(now), held=hold, review_at=review_at)
+        self._rebind(record_id, restriction, accessor, stated, "restricted_held" if hold else "restricted")
+
+    def lift(self, record_id: str, accessor: Accessor) -> None:
+        """Lift the restriction of a record; if it has outlived its expiry, nobody can read it from now on.
+
+        Raises `AccessRefusedError`, `NotFoundError`, `StoreError`.
+        """
+        stated = self._admit(accessor, Purpose.RIGHTS, Kind.RESTRICT, record_id)
+        self._rebind(record_id, None, accessor, stated, "lifted")
+
+    def destroy(self, record_id: str, reason: DestroyReason, accessor: Accessor | None = None) -> bool:
+        """Make a record unreadable everywhere, then delete it; False when there was none.
+
+        Without `accessor` the software itself does so (an objection while the call goes on). Raises
+        `AccessRefusedError`, `StoreError`.
+        """
+        stated = self._admit(accessor, Purpose.RIGHTS, Kind.DESTROY, record_id) if accessor else Purpose.RIGHTS
         if not _ID.fullmatch(record_id):
             return False
         stores = self._opener.stores()
         if not stores.keys.existing([record_id]) and not stores.rows.existing([record_id]):
+            if accessor:
+                self._log(accessor, stated, Kind.DESTROY, record_id, "not_found")
             return False
+        # Before and after: an erasure must neither go unnoticed nor wait for the trail.
+        if accessor:
+            self._log(accessor, stated, Kind.DESTROY, record_id, "granted")
         stores.sweeper.destroy([record_id], reason, self._now())
         stores.sweeper.scrub()
         return True
@@ -246,6 +327,9 @@ class Records:
             overlong=tally.overlong,
             deleted=tally.deleted,
             keys_destroyed=stores.keys.destroyed(),
+            restricted=stores.keys.restricted(),
+            held=stores.keys.held_count(to_micros(now)),
+            reviews_due=stores.keys.restricted(review_until=to_micros(now)),
             at=now,
         )
 
@@ -262,13 +346,22 @@ class Records:
         day = self._clock.now().astimezone(DAY_ZONE).date().isoformat()
         self._opener.stores().rows.count(day, kind, department or "", decision or "")
 
-    def counters(self) -> tuple[Counter, ...]:
-        """All counters, oldest day first."""
-        return self._opener.stores().rows.counted()
+    def statistics(self, accessor: Accessor, purpose: str) -> tuple[Statistic, ...]:
+        """All counters, oldest day first, small numbers hidden. Raises `AccessRefusedError`, `StoreError`."""
+        stated = self._admit(accessor, purpose, Kind.STATISTICS)
+        counted = self._opener.stores().rows.counted()
+        self._log(accessor, stated, Kind.STATISTICS, None, "granted")
+        return statistics.shown(counted)
 
-    def accesses(self) -> tuple[Access, ...]:
-        """The access log, oldest entry first."""
-        return self._opener.stores().rows.logged()
+    def trail(self, accessor: Accessor, purpose: str) -> tuple[Chained, ...]:
+        """The audit trail, oldest entry first. Raises `AccessRefusedError`, `StoreError`."""
+        stated = self._admit(accessor, purpose, Kind.TRAIL)
+        self._log(accessor, stated, Kind.TRAIL, None, "granted")
+        trail = self._opener.stores().trail
+        found: list[Chained] = []
+        while page := trail.page(found[-1].seq if found else 0, _PAGE):
+            found += page
+        return tuple(found)
 
     def _now(self, suggested: datetime | None = None) -> datetime:
         """The latest time this process has seen: setting the clock back does not bring anything back.
@@ -279,56 +372,69 @@ class Records:
             self._latest = max(self._latest, self._clock.now(), suggested or self._latest)
             return self._latest
 
-    def _log(self, accessor: str, purpose: Purpose | None, record_id: str | None, result: str) -> None:
-        """Append to the access log; what was typed is only kept when it has the shape of an id."""
-        name = " ".join(accessor.split())[:_ACCESSOR_LENGTH]
-        if not name:
-            message = "An access needs the name of the accessor."
+    def _admit(self, accessor: Accessor, purpose: str, kind: Kind, record_id: str | None = None) -> Purpose:
+        """The purpose, if this accessor may do this for it; else the refusal is in the trail before it is raised."""
+        try:
+            stated = Purpose(purpose)
+        except ValueError:
+            self._log(accessor, None, kind, record_id, "refused_purpose")
+            message = f"This purpose is not on the list. Purposes are: {', '.join(Purpose)}."
+            raise AccessRefusedError(message) from None
+        if not allowed(accessor.role, stated, kind):
+            self._log(accessor, stated, kind, record_id, "refused_role")
+            message = f"The role {accessor.role} may not do this for the purpose {stated}."
             raise AccessRefusedError(message)
+        return stated
+
+    def _found(
+        self, record_id: str, fields: Sequence[str], accessor: Accessor, stated: Purpose, kind: Kind
+    ) -> tuple[StoredKey, Sealed]:
+        """The key and the row of a record that may be read now; else the refusal is in the trail."""
+        now = to_micros(self._now())
+        stores = self._opener.stores()
+        sealed = stores.rows.get(record_id, fields) if _ID.fullmatch(record_id) else None
+        key = stores.keys.alive([record_id], now).get(record_id) if sealed else None
+        held = key is not None and key.restriction is not None and key.restriction.held
+        if sealed is None or key is None or (sealed.row.expires_at <= now and not held):
+            self._log(accessor, stated, kind, record_id, "not_found")
+            message = "There is no such record: it never was, has expired or was destroyed."
+            raise NotFoundError(message)
+        if _closed(key, stated):
+            self._log(accessor, stated, kind, record_id, "refused_restricted")
+            message = "This record is restricted (Art. 18 GDPR): it opens for the handling of rights only."
+            raise AccessRefusedError(message)
+        return key, sealed
+
+    def _rebind(
+        self, record_id: str, restriction: Restriction | None, accessor: Accessor, stated: Purpose, result: str
+    ) -> None:
+        """Wrap the record's key anew with another restriction."""
+        for _ in range(_ATTEMPTS):
+            key, _sealed = self._found(record_id, [], accessor, stated, Kind.RESTRICT)
+            wrapped = self._opener.vault().bound(key, restriction)
+            # Before: no change without an entry. If it then fails, the trail says more than happened, never less.
+            self._log(accessor, stated, Kind.RESTRICT, record_id, result)
+            if self._opener.stores().keys.restrict(key, wrapped, restriction):
+                return
+        message = "The record was being changed by somebody else at the same time: try again."
+        raise StoreError(message)
+
+    def _log(self, accessor: Accessor, purpose: Purpose | None, kind: Kind, record_id: str | None, result: str) -> None:
+        """Append to the audit trail; what was typed is only kept when it has the shape of an id."""
         shown = record_id if record_id and _ID.fullmatch(record_id) else "-"
-        at = to_micros(self._clock.now())
-        self._opener.stores().rows.log(
-            Access(at=at, accessor=name, purpose=purpose or "-", record_id=shown, result=result)
+        self._opener.stores().trail.append(
+            Entry(
+                at=to_micros(self._clock.now()),
+                accessor=accessor.name,
+                role=accessor.role,
+                purpose=purpose or "-",
+                act=kind,
+                subject=shown,
+                result=result,
+            )
         )
 
 
-def _summary(vault: Vault, key: StoredKey, sealed: Sealed) -> Summary:
-    opened = vault.open_key(key.id, from_micros(key.expires_at), key.wrapped)
-    return _told(sealed.row, key, contents.summary(opened.open(contents.SUMMARY, sealed.contents[contents.SUMMARY])))
-
-
-def _told(row: StoredRow, key: StoredKey, told: Mapping[str, str | None]) -> Summary:
-    return Summary(
-        id=row.id,
-        reference=row.reference,
-        recorded_at=from_micros(row.recorded_at),
-        # The key's, since that one is proven by decrypting.
-        expires_at=from_micros(key.expires_at),
-        concern=told["concern"],
-        department=told["department"],
-        decision=str(told["decision"]),
-        outcome=str(told["outcome"]),
-        restricted=row.restricted,
-    )
-
-
-def _record(vault: Vault, key: StoredKey, sealed: Sealed, *, has_recording: bool) -> Record:
-    opened = vault.open_key(key.id, from_micros(key.expires_at), key.wrapped)
-    plain = {name: opened.open(name, value) for name, value in sealed.contents.items()}
-    details = contents.details(plain[contents.DETAILS])
-    return Record(
-        summary=_told(sealed.row, key, contents.summary(plain[contents.SUMMARY])),
-        started_at=from_micros(sealed.row.started_at),
-        target=details.target,
-        transcripts=details.transcripts,
-        ranking=details.ranking,
-        evidence=details.evidence,
-        caller=contents.caller(plain[contents.CALLER]) if contents.CALLER in plain else None,
-        has_recording=has_recording,
-        recording=plain.get(contents.RECORDING),
-        processors=details.processors,
-        engines=details.engines,
-        notice_version=details.notice_version,
-        legal_basis=sealed.row.legal_basis,
-        purpose=Purpose(sealed.row.purpose),
-    )
+def _closed(key: StoredKey, purpose: Purpose) -> bool:
+    """Whether a restriction closes this record for this purpose."""
+    return key.restriction is not None and purpose is not Purpose.RIGHTS

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from anruflotse.records.model import DestroyReason, StoreError, Swept
-from anruflotse.records.stores.keystore import KeyStore
+from anruflotse.records.stores.keystore import START, KeyStore, Place
 from anruflotse.records.stores.rowstore import RowStore
 from anruflotse.records.times import to_micros
 
@@ -56,15 +56,15 @@ class Sweeper:
         with self._lock:
             # Until the row is gone as well, the next sweep has something to find.
             compare, self._compare = self._compare, True
-            destroyed = self._keys.destroy(ids, reason, at)
+            destroyed, gone = self._keys.destroy(ids, reason, at)
             self._stale = True
-            deleted = self._rows.destroy(ids, reason, at)
+            deleted = self._rows.destroy(gone, reason, at)
             self._compare = compare
         return deleted, destroyed
 
     def scrub(self) -> bool:
         """Empty the logs of both stores; False when one of them must wait for a reader."""
-        keys, rows = self._keys.scrub(), self._rows.scrub()
+        keys, rows = self._keys.database.scrub(), self._rows.database.scrub()
         return keys and rows
 
     def _sweep(self, now: datetime) -> Swept:
@@ -74,10 +74,11 @@ class Sweeper:
         # A store that cannot be written fails here, once, and not again for every single record.
         self._keys.probe(at)
         self._rows.probe(at)
-        for ids in _pages(lambda after: self._keys.due(at, after, _BATCH)):
+        for ids in _places(lambda after: self._keys.due(at, after, _BATCH)):
             self._destroy_all(ids, DestroyReason.EXPIRED, at)
-        for ids in _pages(lambda after: self._rows.due(at, after, _BATCH)):
-            self._destroy_all(ids, DestroyReason.EXPIRED, at)
+        for ids in _places(lambda after: self._rows.due(at, after, _BATCH)):
+            held = self._keys.held(ids)
+            self._destroy_all([one for one in ids if one not in held], DestroyReason.EXPIRED, at)
         started = to_micros(now - _GRACE)
         for ids in _pages(lambda after: self._keys.pending(started, after, _BATCH)):
             there = self._rows.existing(ids)
@@ -89,7 +90,7 @@ class Sweeper:
         self._stale = self._stale or self._destroyed > 0
         if self._stale and (self._rewritten is None or now - self._rewritten >= _REWRITE_EVERY):
             try:
-                self._keys.rewrite()
+                self._keys.database.rewrite()
                 self._rewritten, self._stale = now, False
             except StoreError:
                 _log.warning("The key store could not be written anew; the next sweep tries again")
@@ -112,8 +113,9 @@ class Sweeper:
         if not ids:
             return
         try:
-            self._destroyed += self._keys.destroy(ids, reason, at)
-            self._deleted += self._rows.destroy(ids, reason, at)
+            destroyed, gone = self._keys.destroy(ids, reason, at)
+            self._destroyed += destroyed
+            self._deleted += self._rows.destroy(gone, reason, at)
         except StoreError:
             self._keys.probe(at)
             self._rows.probe(at)
@@ -122,8 +124,9 @@ class Sweeper:
 
     def _destroy_one(self, record_id: str, reason: DestroyReason, at: int) -> None:
         try:
-            self._destroyed += self._keys.destroy([record_id], reason, at)
-            self._deleted += self._rows.destroy([record_id], reason, at)
+            destroyed, gone = self._keys.destroy([record_id], reason, at)
+            self._destroyed += destroyed
+            self._deleted += self._rows.destroy(gone, reason, at)
         except StoreError:
             self._failed.add(record_id)
             self._compare = True
@@ -136,3 +139,11 @@ def _pages(page: Callable[[str], list[str]]) -> Iterator[list[str]]:
     while ids := page(after):
         yield ids
         after = ids[-1]
+
+
+def _places(page: Callable[[Place], list[Place]]) -> Iterator[list[str]]:
+    """Page through expiries in their order; see `_pages`."""
+    after = START
+    while places := page(after):
+        yield [record_id for _, record_id in places]
+        after = places[-1]

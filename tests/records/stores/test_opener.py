@@ -18,8 +18,8 @@ from sqlalchemy import event
 from anruflotse.clock import FakeClock
 from anruflotse.records.model import DestroyReason, Purpose, StoreError
 from anruflotse.records.repository import Records
-from anruflotse.records.stores.sqlite import Database
-from tests.records.conftest import MakeDraft
+from anruflotse.records.stores.sqlite import SqliteDatabase as Database
+from tests.records.conftest import OFFICER, MakeDraft
 
 
 def databases(store: Records) -> list[Database]:
@@ -40,7 +40,7 @@ def test_files_and_directories_are_private_whatever_the_umask(
     before = os.umask(0)
     try:
         with closing(Records(directory, clock, environment={})) as store:
-            store.open(store.seal(make_draft()), "a", Purpose.FORWARDING)
+            store.open(store.seal(make_draft()), OFFICER, Purpose.FORWARDING)
             found = {str(path.relative_to(directory.parent)): path.stat().st_mode for path in directory.rglob("*")}
     finally:
         os.umask(before)
@@ -95,7 +95,7 @@ def test_a_store_that_cannot_be_written_is_told_and_noticed(
     database.close()
     event.remove(database._engine, "connect", disable)
     assert store.healthy()
-    store.open(store.seal(make_draft()), "a", Purpose.FORWARDING)
+    store.open(store.seal(make_draft()), OFFICER, Purpose.FORWARDING)
 
 
 @pytest.mark.parametrize("which", ["records.sqlite", "keys/keys.sqlite"])
@@ -129,7 +129,7 @@ def test_a_store_that_is_away_is_not_replaced_and_works_again_when_it_is_back(
     assert not (directory / which).exists()
     (directory / "away").rename(directory / which)
     assert store.healthy()
-    assert [line.id for line in store.list()] == [one]
+    assert [line.id for line in store.list(OFFICER, Purpose.RIGHTS)] == [one]
 
 
 def test_a_store_that_vanishes_under_way_is_noticed(store: Records, make_draft: MakeDraft, directory: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_damaged_file_is_told(store: Records, directory: Path, content: bytes)
     (directory / "records.sqlite").write_bytes(content)
     assert not store.healthy()
     with pytest.raises(StoreError, match=r"no database|damaged"):
-        store.list()
+        store.list(OFFICER, Purpose.RIGHTS)
     assert (directory / "records.sqlite").read_bytes() == content
 
 
@@ -196,7 +196,7 @@ def test_errors_hold_nothing_of_what_was_being_written(store: Records, make_draf
     told = "".join(traceback.format_exception(caught.value))
     for secret in ("KANARIE", "98765", "fefe", "INSERT", "krankengeld"):
         assert secret not in told
-    assert store.list() == ()
+    assert store.list(OFFICER, Purpose.RIGHTS) == ()
 
 
 START = """

@@ -1,24 +1,40 @@
-"""The key store: wrapped data keys, when they die, and the hashes by which a number is found."""
+"""The key store: wrapped data keys, when they die, what restricts them, and the hashes by which a number is found."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, delete, func, insert, not_, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, insert, not_, or_, select, tuple_, update
 
-from anruflotse.records.model import DestroyReason
-from anruflotse.records.stores.sqlite import Database
-from anruflotse.records.stores.tables import bury, is_due, key_probes, key_tombstones, keys
+from anruflotse.records.model import DestroyReason, StoreError
+from anruflotse.records.restriction import Restriction
+from anruflotse.records.stores.database import Database
+from anruflotse.records.stores.tables import add_missing, bury, is_due, key_probes, key_tombstones, keys, masters
+
+Place = tuple[int, str]
+"""Where a page through expiries has got to: expiry and id of the last one seen."""
+START: Place = (-(2**62), "")
+"""Before the first one."""
+
+
+class RetiredMasterError(StoreError):
+    """The master key a data key was wrapped with has been retired by a rotation meanwhile: wrap with the new one."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """A wrapped key and when it dies (microseconds)."""
+    """A wrapped data key, the master key it is wrapped with, when it dies (microseconds) and what restricts it."""
 
     id: str
     wrapped: bytes = field(repr=False)
+    master: str
     expires_at: int
+    restriction: Restriction | None = None
+
+    def due(self, now: int) -> bool:
+        """Whether the key must not be used any more at `now`."""
+        return self.expires_at <= now and not (self.restriction is not None and self.restriction.held)
 
 
 class KeyStore:
@@ -26,50 +42,74 @@ class KeyStore:
 
     def __init__(self, database: Database) -> None:
         """Work on `database`."""
-        self._database = database
+        self.database = database
 
-    def add(self, key: StoredKey, *, master: str, caller: str | None, now: int) -> None:
-        """Commit a new key; it counts as half-written until `settle` has seen its row."""
-        with self._database.write() as connection:
+    def add(self, key: StoredKey, *, caller: str | None, now: int) -> None:
+        """Commit a new key; it counts as half-written until `settle` has seen its row.
+
+        Raises `RetiredMasterError` when its master key was retired meanwhile.
+        """
+        with self.database.write() as connection:
+            # Shared lock: a rotation that retires the master key waits for this, or this for it.
+            state = connection.execute(
+                select(masters.c.state).where(masters.c.id == key.master).with_for_update(read=True)
+            ).scalar_one_or_none()
+            if state == "retired":
+                message = "The master key was rotated at this moment: try again."
+                raise RetiredMasterError(message)
+            if state is None:
+                add_missing(connection, masters, [{"id": key.master, "state": "active", "at": now}])
             connection.execute(
                 insert(keys).values(
                     id=key.id,
                     wrapped=key.wrapped,
-                    master=master,
+                    master=key.master,
                     caller=caller,
                     created_at=now,
                     expires_at=key.expires_at,
                     pending=True,
+                    held=False,
                 )
             )
 
     def alive(self, ids: Sequence[str], now: int) -> dict[str, StoredKey]:
-        """The keys among `ids` that exist and have not expired at `now`."""
-        found = select(keys.c.id, keys.c.wrapped, keys.c.expires_at).where(keys.c.id.in_(ids), not_(is_due(keys, now)))
-        with self._database.read() as connection:
-            return {row.id: StoredKey(row.id, row.wrapped, row.expires_at) for row in connection.execute(found)}
+        """The keys among `ids` that exist and have not expired at `now`, or are held beyond their expiry."""
+        found = select(keys).where(keys.c.id.in_(ids), or_(not_(is_due(keys, now)), keys.c.held))
+        with self.database.read() as connection:
+            return {row.id: _stored(row) for row in connection.execute(found)}
 
     def existing(self, ids: Sequence[str]) -> set[str]:
         """Which of `ids` have a key, expired or not."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return set(connection.execute(select(keys.c.id).where(keys.c.id.in_(ids))).scalars())
 
+    def held(self, ids: Sequence[str]) -> set[str]:
+        """Which of `ids` are held beyond their expiry."""
+        with self.database.read() as connection:
+            return set(connection.execute(select(keys.c.id).where(keys.c.id.in_(ids), keys.c.held)).scalars())
+
+    def all_held(self) -> set[str]:
+        """The ids of the records that are held beyond their expiry."""
+        with self.database.read() as connection:
+            return set(connection.execute(select(keys.c.id).where(keys.c.held)).scalars())
+
     def by_caller(self, fingerprint: str, now: int) -> tuple[str, ...]:
-        """The ids of the unexpired records of a number, by its keyed hash, oldest first."""
-        found = select(keys.c.id).where(keys.c.caller == fingerprint, not_(is_due(keys, now)))
-        with self._database.read() as connection:
+        """The ids of the readable records of a number, by its keyed hash, oldest first."""
+        found = select(keys.c.id).where(keys.c.caller == fingerprint, or_(not_(is_due(keys, now)), keys.c.held))
+        with self.database.read() as connection:
             return tuple(connection.execute(found.order_by(keys.c.created_at, keys.c.id)).scalars())
 
-    def of_other_masters(self, master: str) -> int:
-        """How many keys are wrapped under another master key than `master`."""
-        with self._database.read() as connection:
-            return connection.execute(
-                select(func.count()).select_from(keys).where(keys.c.master != master)
-            ).scalar_one()
-
-    def due(self, now: int, after: str, limit: int) -> list[str]:
-        """A page of the ids of expired keys: in order, those beyond `after`."""
-        return self._page(is_due(keys, now), after, limit)
+    def due(self, now: int, after: Place, limit: int) -> list[Place]:
+        """A page of the expired keys that are not held, earliest expiry first, beyond `after`."""
+        place = tuple_(keys.c.expires_at, keys.c.id)
+        found = (
+            select(keys.c.expires_at, keys.c.id)
+            .where(is_due(keys, now), not_(keys.c.held), place > tuple_(*after))
+            .order_by(keys.c.expires_at, keys.c.id)
+            .limit(limit)
+        )
+        with self.database.read() as connection:
+            return [(row.expires_at, row.id) for row in connection.execute(found)]
 
     def pending(self, before: int, after: str, limit: int) -> list[str]:
         """A page of the ids of keys made until `before` whose row no sweep has seen yet."""
@@ -81,36 +121,111 @@ class KeyStore:
 
     def settle(self, ids: Sequence[str]) -> None:
         """Note that the rows of these keys are there."""
-        with self._database.write() as connection:
+        with self.database.write() as connection:
             connection.execute(update(keys).where(keys.c.id.in_(ids)).values(pending=False))
 
-    def destroy(self, ids: Sequence[str], reason: DestroyReason, now: int) -> int:
-        """Delete these keys, leaving tombstones, and return how many there were."""
-        with self._database.write() as connection:
-            there = list(connection.execute(select(keys.c.id).where(keys.c.id.in_(ids))).scalars())
-            connection.execute(delete(keys).where(keys.c.id.in_(there)))
-            bury(connection, key_tombstones, there, reason, now)
-            return len(there)
+    def destroy(self, ids: Sequence[str], reason: DestroyReason, now: int) -> tuple[int, list[str]]:
+        """Delete these keys, leaving tombstones; how many there were, and which of `ids` have no key now.
+
+        Keys another process is destroying at this moment are left to it (PostgreSQL: `SKIP LOCKED`) and do not count as
+        gone, for it has not committed yet.
+        """
+        with self.database.write() as connection:
+            there = set(connection.execute(select(keys.c.id).where(keys.c.id.in_(ids))).scalars())
+            mine = select(keys.c.id).where(keys.c.id.in_(ids)).order_by(keys.c.id).with_for_update(skip_locked=True)
+            taken = list(connection.execute(mine).scalars())
+            connection.execute(delete(keys).where(keys.c.id.in_(taken)))
+            bury(connection, key_tombstones, taken, reason, now)
+            left = there - set(taken)
+            return len(taken), [one for one in ids if one not in left]
+
+    def restrict(self, key: StoredKey, wrapped: bytes, restriction: Restriction | None) -> bool:
+        """Replace what restricts `key`, with its key wrapped anew; False when it was changed or destroyed meanwhile."""
+        columns: Mapping[str, object] = {
+            "restriction": restriction.reason if restriction else None,
+            "restricted_at": restriction.since if restriction else None,
+            "held": restriction.held if restriction else False,
+            "review_at": restriction.review_at if restriction else None,
+        }
+        return self._replace(key, wrapped, key.master, columns)
+
+    def rewrap(self, key: StoredKey, wrapped: bytes, master: str) -> bool:
+        """Replace how `key` is wrapped; False when it was changed or destroyed meanwhile."""
+        return self._replace(key, wrapped, master, {})
+
+    def under_other_masters(self, master: str, after: str, limit: int) -> list[StoredKey]:
+        """A page of the keys wrapped with another master key than `master`, in order, beyond `after`."""
+        found = select(keys).where(keys.c.master != master, keys.c.id > after).order_by(keys.c.id).limit(limit)
+        with self.database.read() as connection:
+            return [_stored(row) for row in connection.execute(found)]
+
+    def masters(self) -> dict[str, int]:
+        """How many keys are wrapped with which master key, by its name."""
+        found = select(keys.c.master, func.count().label("number")).group_by(keys.c.master)
+        with self.database.read() as connection:
+            return {row.master: row.number for row in connection.execute(found)}
+
+    def retire(self, master: str, now: int) -> None:
+        """From now on no key can be added under `master`."""
+        with self.database.write() as connection:
+            add_missing(connection, masters, [{"id": master, "state": "active", "at": now}])
+            connection.execute(update(masters).where(masters.c.id == master).values(state="retired", at=now))
+
+    def retired(self) -> set[str]:
+        """The master keys that have been retired."""
+        with self.database.read() as connection:
+            return set(connection.execute(select(masters.c.id).where(masters.c.state == "retired")).scalars())
+
+    def restricted(self, review_until: int | None = None) -> int:
+        """How many records are restricted; with `review_until`, how many whose review is due by then."""
+        condition: ColumnElement[bool] = keys.c.restriction.is_not(None)
+        if review_until is not None:
+            condition &= keys.c.review_at <= review_until
+        with self.database.read() as connection:
+            return connection.execute(select(func.count()).select_from(keys).where(condition)).scalar_one()
+
+    def held_count(self, now: int) -> int:
+        """How many records outlive their expiry at `now` because they are held."""
+        condition = is_due(keys, now) & keys.c.held
+        with self.database.read() as connection:
+            return connection.execute(select(func.count()).select_from(keys).where(condition)).scalar_one()
 
     def destroyed(self) -> int:
         """How many keys were ever destroyed here."""
-        return self._database.content(key_tombstones) or 0
+        with self.database.read() as connection:
+            return connection.execute(select(func.count()).select_from(key_tombstones)).scalar_one()
+
+    def buried(self, ids: Sequence[str]) -> set[str]:
+        """Which of `ids` were destroyed here."""
+        with self.database.read() as connection:
+            return set(connection.execute(select(key_tombstones.c.id).where(key_tombstones.c.id.in_(ids))).scalars())
 
     def probe(self, now: int) -> None:
         """Write something, durably. Raises `StoreError` when that is not possible."""
-        with self._database.write() as connection:
-            connection.execute(delete(key_probes))
-            connection.execute(insert(key_probes).values(id=1, at=now))
+        with self.database.write() as connection:
+            add_missing(connection, key_probes, [{"id": 1, "at": now}])
+            connection.execute(update(key_probes).values(at=now))
 
-    def rewrite(self) -> None:
-        """See `Database.rewrite`."""
-        self._database.rewrite()
+    def latest_time(self) -> int | None:
+        """The time of the last `probe`."""
+        with self.database.read() as connection:
+            found: int | None = connection.execute(select(func.max(key_probes.c.at))).scalar_one()
+            return found
 
-    def scrub(self) -> bool:
-        """See `Database.scrub`."""
-        return self._database.scrub()
+    def _replace(self, key: StoredKey, wrapped: bytes, master: str, columns: Mapping[str, object]) -> bool:
+        same = (keys.c.id == key.id) & (keys.c.wrapped == key.wrapped)
+        with self.database.write() as connection:
+            changed = connection.execute(update(keys).where(same).values(wrapped=wrapped, master=master, **columns))
+            return bool(changed.rowcount)
 
     def _page(self, condition: ColumnElement[bool], after: str, limit: int) -> list[str]:
         found = select(keys.c.id).where(condition, keys.c.id > after).order_by(keys.c.id).limit(limit)
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return list(connection.execute(found).scalars())
+
+
+def _stored(row: Row[tuple[object, ...]]) -> StoredKey:
+    restriction = None
+    if row.restriction is not None:
+        restriction = Restriction(row.restriction, row.restricted_at, held=row.held, review_at=row.review_at)
+    return StoredKey(row.id, row.wrapped, row.master, row.expires_at, restriction)

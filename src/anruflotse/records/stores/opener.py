@@ -15,45 +15,47 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from anruflotse.records.audit.trail import Trail
 from anruflotse.records.model import StoreError
+from anruflotse.records.stores.database import Database
 from anruflotse.records.stores.keystore import KeyStore
 from anruflotse.records.stores.rowstore import RowStore
-from anruflotse.records.stores.sqlite import Database
-from anruflotse.records.stores.tables import key_metadata, keys, records, row_metadata
+from anruflotse.records.stores.sqlite import SqliteDatabase
+from anruflotse.records.stores.tables import keys, records
 from anruflotse.records.sweeping import Sweeper
 from anruflotse.records.vault.envelope import Vault
-from anruflotse.records.vault.master import Master, find_master
+from anruflotse.records.vault.keyring import Keyring, SingleKeyring
+from anruflotse.records.vault.master import LocalMaster, find_master
+from anruflotse.records.vault.secrets import FINGERPRINT, Secrets
 
 ROWS_FILE = "records.sqlite"
 KEYS_DIRECTORY = "keys"
 KEYS_FILE = "keys.sqlite"
 
-_FREE_BYTES = 64 * 1024 * 1024
-"""Below this much free disk no further record is begun: expiry and erasure need room to write, too."""
-
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The two stores, open, and the sweeper over them. None of it needs the master key."""
+    """The two stores, open, the sweeper over them and the trail. None of it needs the master key."""
 
     keys: KeyStore
     rows: RowStore
     sweeper: Sweeper
+    trail: Trail
 
 
 class Opener:
     """Opens the stores at first use and again whenever they were lost or replaced under way. Thread-safe."""
 
     def __init__(
-        self, directory: Path, *, environment: Mapping[str, str], master: Master | None, busy_seconds: float
+        self, directory: Path, *, environment: Mapping[str, str], ring: Keyring | None, busy_seconds: float
     ) -> None:
-        """Touch nothing yet. `master` replaces the look-up of a local master key (see `find_master`)."""
+        """Touch nothing yet. `ring` replaces the look-up of a local master key (see `find_master`)."""
         self._directory = directory
         self._keys_directory = directory / KEYS_DIRECTORY
         self._environment = environment
-        self._master = master
-        self._key_database = Database("key store", self._keys_directory / KEYS_FILE, key_metadata, busy_seconds)
-        self._row_database = Database("record store", directory / ROWS_FILE, row_metadata, busy_seconds)
+        self._ring = ring
+        self._key_database: Database = SqliteDatabase("key store", self._keys_directory / KEYS_FILE, keys, busy_seconds)
+        self._row_database: Database = SqliteDatabase("record store", directory / ROWS_FILE, records, busy_seconds)
         self._lock = threading.RLock()
         self._stores: Stores | None = None
         self._vault: Vault | None = None
@@ -67,7 +69,7 @@ class Opener:
                 self._stores = self._vault = None
                 self._open()
                 keys_, rows = KeyStore(self._key_database), RowStore(self._row_database)
-                self._stores = Stores(keys_, rows, Sweeper(keys_, rows))
+                self._stores = Stores(keys_, rows, Sweeper(keys_, rows), Trail(self._row_database))
             return self._stores
 
     def vault(self) -> Vault:
@@ -78,25 +80,20 @@ class Opener:
         with self._lock:
             stores = self.stores()
             if self._vault is None:
-                master = self._master or find_master(
-                    self._keys_directory, self._environment, may_create=not self._key_database.content(keys)
-                )
-                if others := stores.keys.of_other_masters(master.id):
-                    message = (
-                        f"The master key does not fit: {others} stored keys belong to another one. Provide the key "
-                        "they were made with."
-                    )
-                    raise StoreError(message)
-                self._vault = Vault(master)
+                ring = self._ring or self._local_ring()
+                secrets = Secrets(self._key_database, ring)
+                for master in stores.keys.masters():
+                    ring.find(master)
+                current = ring.current()
+                if self._key_database.records() and isinstance(current, LocalMaster):
+                    # Numbers stored before the store had a key of its own for them were hashed with this one.
+                    secrets.get(FINGERPRINT, lambda: current.fingerprint_key)
+                self._vault = Vault(ring, secrets)
             return self._vault
 
     def room(self) -> bool:
         """Whether there is disk space left for another record."""
-        try:
-            facts = os.statvfs(self._directory)
-        except OSError:
-            return False
-        return facts.f_bavail * facts.f_frsize >= _FREE_BYTES
+        return self._key_database.room() and self._row_database.room()
 
     def close(self) -> None:
         """Close the files."""
@@ -105,11 +102,15 @@ class Opener:
             self._key_database.close()
             self._row_database.close()
 
+    def _local_ring(self) -> Keyring:
+        may_create = not self._key_database.records()
+        return SingleKeyring(find_master(self._keys_directory, self._environment, may_create=may_create))
+
     def _open(self) -> None:
         _make_private(self._directory)
         _make_private(self._keys_directory)
         with _alone(self._directory):
-            stored_keys, stored_rows = self._key_database.content(keys), self._row_database.content(records)
+            stored_keys, stored_rows = self._key_database.records(), self._row_database.records()
             # A store that is merely away (not mounted, moved) must not be replaced by an empty one: a sweep would then
             # take everything in the other one for half-written.
             if stored_keys is None and stored_rows:
@@ -125,8 +126,7 @@ class Opener:
                 )
                 raise StoreError(message)
             for database in (self._key_database, self._row_database):
-                database.make_file()
-                database.make_tables()
+                database.prepare()
 
 
 def _make_private(directory: Path) -> None:

@@ -1,16 +1,17 @@
-"""The row store: sealed contents with what is needed to find and expire them, counters, and who read what."""
+"""The row store: sealed contents with what is needed to find and expire them, and counters."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, not_, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, not_, or_, select, tuple_, update
 
 from anruflotse.records.model import Counter, DestroyReason, StoreError
-from anruflotse.records.stores.sqlite import Database
+from anruflotse.records.stores.database import Database
+from anruflotse.records.stores.keystore import Place
 from anruflotse.records.stores.tables import (
-    accesses,
+    add_missing,
     bury,
     contents,
     counters,
@@ -32,19 +33,7 @@ class StoredRow:
     expires_at: int
     legal_basis: str
     purpose: str
-    restricted: bool
     format: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """One line of the access log: who wanted what, what for, and what came of it."""
-
-    at: int
-    accessor: str
-    purpose: str
-    record_id: str
-    result: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +60,11 @@ class RowStore:
 
     def __init__(self, database: Database) -> None:
         """Work on `database`."""
-        self._database = database
+        self.database = database
 
     def add(self, row: StoredRow, sealed: Mapping[str, bytes]) -> None:
         """Commit a record. Raises `StoreError` when a sweep has given it up meanwhile."""
-        with self._database.write() as connection:
+        with self.database.write() as connection:
             if connection.execute(select(row_tombstones.c.id).where(row_tombstones.c.id == row.id)).first():
                 message = "The record took too long to be written and was given up: it is not stored."
                 raise StoreError(message)
@@ -90,7 +79,7 @@ class RowStore:
         wanted = select(contents.c.field, contents.c.sealed).where(
             contents.c.record_id == record_id, contents.c.field.in_(fields)
         )
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             row = connection.execute(select(records).where(records.c.id == record_id)).first()
             if row is None:
                 return None
@@ -99,30 +88,38 @@ class RowStore:
     def has(self, record_id: str, field: str) -> bool:
         """Whether a record has such a content."""
         found = select(contents.c.field).where(contents.c.record_id == record_id, contents.c.field == field)
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return connection.execute(found).first() is not None
 
-    def newest(self, now: int, field: str, limit: int) -> list[Sealed]:
-        """The unexpired records, newest first, each with one content."""
+    def newest(self, now: int, field: str, limit: int, besides: Collection[str] = ()) -> list[Sealed]:
+        """The unexpired records and those of `besides`, newest first, each with one content."""
         found = (
             select(records, contents.c.sealed)
             .join(contents, (contents.c.record_id == records.c.id) & (contents.c.field == field))
-            .where(not_(is_due(records, now)))
+            .where(or_(not_(is_due(records, now)), records.c.id.in_(besides)))
             .order_by(records.c.recorded_at.desc(), records.c.id)
             .limit(limit)
         )
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return [Sealed(_row(row), {field: row.sealed}) for row in connection.execute(found)]
 
-    def by_reference(self, reference: str, now: int) -> str | None:
-        """The id of the unexpired record with this reference."""
-        found = select(records.c.id).where(records.c.reference == reference, not_(is_due(records, now)))
-        with self._database.read() as connection:
+    def by_reference(self, reference: str) -> str | None:
+        """The id of the record with this reference, expired or not."""
+        found = select(records.c.id).where(records.c.reference == reference)
+        with self.database.read() as connection:
             return connection.execute(found).scalar_one_or_none()
 
-    def due(self, now: int, after: str, limit: int) -> list[str]:
-        """A page of the ids of expired records: in order, those beyond `after`."""
-        return self._page(is_due(records, now), after, limit)
+    def due(self, now: int, after: Place, limit: int) -> list[Place]:
+        """A page of the expired records, earliest expiry first, beyond `after`."""
+        place = tuple_(records.c.expires_at, records.c.id)
+        found = (
+            select(records.c.expires_at, records.c.id)
+            .where(is_due(records, now), place > tuple_(*after))
+            .order_by(records.c.expires_at, records.c.id)
+            .limit(limit)
+        )
+        with self.database.read() as connection:
+            return [(row.expires_at, row.id) for row in connection.execute(found)]
 
     def all(self, after: str, limit: int) -> list[str]:
         """A page of the ids of all records."""
@@ -130,17 +127,32 @@ class RowStore:
 
     def existing(self, ids: Sequence[str]) -> set[str]:
         """Which of `ids` have a row."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return set(connection.execute(select(records.c.id).where(records.c.id.in_(ids))).scalars())
 
     def destroy(self, ids: Sequence[str], reason: DestroyReason, now: int) -> int:
-        """Delete these records with their contents, leave tombstones for all `ids`, return how many rows there were."""
-        with self._database.write() as connection:
+        """Delete these records with their contents, leave tombstones for all `ids`, return how many rows there were.
+
+        Rows another process is destroying at this moment are left to it (PostgreSQL: `SKIP LOCKED`).
+        """
+        mine = (
+            select(records.c.id).where(records.c.id.in_(ids)).order_by(records.c.id).with_for_update(skip_locked=True)
+        )
+        with self.database.write() as connection:
+            taken = list(connection.execute(mine).scalars())
             # Not left to the foreign key: that would depend on a setting of the connection.
-            connection.execute(delete(contents).where(contents.c.record_id.in_(ids)))
-            gone = connection.execute(delete(records).where(records.c.id.in_(ids))).rowcount
+            connection.execute(delete(contents).where(contents.c.record_id.in_(taken)))
+            connection.execute(delete(records).where(records.c.id.in_(taken)))
             bury(connection, row_tombstones, ids, reason, now)
-            return gone
+            return len(taken)
+
+    def buried(self, after: str, limit: int) -> list[str]:
+        """A page of the ids that were destroyed here, in order, those beyond `after`."""
+        found = (
+            select(row_tombstones.c.id).where(row_tombstones.c.id > after).order_by(row_tombstones.c.id).limit(limit)
+        )
+        with self.database.read() as connection:
+            return list(connection.execute(found).scalars())
 
     def tally(self, now: int, latest_expiry: int) -> Tally:
         """Count the records; those that expire after `latest_expiry` are overlong."""
@@ -150,7 +162,7 @@ class RowStore:
             return select(func.count()).select_from(records).where(condition)
 
         finished = row_tombstones.c.reason != DestroyReason.HALF_WRITTEN
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return Tally(
                 alive=connection.execute(number(alive)).scalar_one(),
                 next_expiry=connection.execute(select(func.min(records.c.expires_at)).where(alive)).scalar_one(),
@@ -165,43 +177,25 @@ class RowStore:
         """Add one to a counter."""
         key = {"day": day, "kind": kind, "department": department, "decision": decision}
         same = [counters.c[name] == value for name, value in key.items()]
-        with self._database.write() as connection:
-            raised = connection.execute(update(counters).where(*same).values(number=counters.c.number + 1))
-            if not raised.rowcount:
-                connection.execute(insert(counters).values(**key, number=1))
+        with self.database.write() as connection:
+            add_missing(connection, counters, [{**key, "number": 0}])
+            connection.execute(update(counters).where(*same).values(number=counters.c.number + 1))
 
     def counted(self) -> tuple[Counter, ...]:
         """All counters, oldest day first."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             rows = connection.execute(select(counters).order_by(*counters.primary_key.columns))
             return tuple(Counter(row.day, row.kind, row.department, row.decision, row.number) for row in rows)
 
-    def log(self, access: Access) -> None:
-        """Append to the access log."""
-        with self._database.write() as connection:
-            connection.execute(insert(accesses).values({name: getattr(access, name) for name in Access.__slots__}))
-
-    def logged(self) -> tuple[Access, ...]:
-        """The access log, oldest entry first."""
-        with self._database.read() as connection:
-            return tuple(
-                Access(**{name: getattr(row, name) for name in Access.__slots__})
-                for row in connection.execute(select(accesses).order_by(accesses.c.seq))
-            )
-
     def probe(self, now: int) -> None:
         """Write something, durably. Raises `StoreError` when that is not possible."""
-        with self._database.write() as connection:
-            connection.execute(delete(row_probes))
-            connection.execute(insert(row_probes).values(id=1, at=now))
-
-    def scrub(self) -> bool:
-        """See `Database.scrub`."""
-        return self._database.scrub()
+        with self.database.write() as connection:
+            add_missing(connection, row_probes, [{"id": 1, "at": now}])
+            connection.execute(update(row_probes).values(at=now))
 
     def _page(self, condition: ColumnElement[bool], after: str, limit: int) -> list[str]:
         found = select(records.c.id).where(condition, records.c.id > after).order_by(records.c.id).limit(limit)
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return list(connection.execute(found).scalars())
 
 

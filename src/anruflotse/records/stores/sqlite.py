@@ -8,11 +8,14 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, MetaData, create_engine, event, func, inspect, select
+from sqlalchemy import URL, Connection, create_engine, event, func, inspect, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.schema import Table
 
 from anruflotse.records.model import StoreError
+
+_FREE_BYTES = 64 * 1024 * 1024
+"""Below this much free disk no further record is begun: expiry and erasure need room to write, too."""
 
 _MESSAGES = {
     "SQLITE_FULL": "the disk is full: free some space",
@@ -27,14 +30,14 @@ _MESSAGES = {
 }
 
 
-class Database:
+class SqliteDatabase:
     """A database file, opened at first use. Every error leaves as `StoreError` with a static message."""
 
-    def __init__(self, name: str, path: Path, metadata: MetaData, busy_seconds: float) -> None:
-        """Open nothing yet. `name` is how messages call it; a lock is waited for `busy_seconds`."""
+    def __init__(self, name: str, path: Path, main: Table, busy_seconds: float) -> None:
+        """Open nothing yet. `name` is how messages call it, `main` the table that counts; a lock is waited for."""
         self._name = name
         self._path = path
-        self._metadata = metadata
+        self._main = main
         self._file: tuple[int, int] | None = None
         # hide_parameters: SQLAlchemy's messages otherwise quote what was to be written.
         self._engine = create_engine(
@@ -70,19 +73,28 @@ class Database:
         self._file = None
         return False
 
-    def content(self, table: Table) -> int | None:
-        """How many rows `table` has, or None when this database has no such table: it was just made."""
+    def records(self) -> int | None:
+        """See `Database.records`."""
         if not self._path.exists():
             return None
         with self.read() as connection:
-            if not inspect(connection).has_table(table.name):
+            if not inspect(connection).has_table(self._main.name):
                 return None
-            return connection.execute(select(func.count()).select_from(table)).scalar_one()
+            return connection.execute(select(func.count()).select_from(self._main)).scalar_one()
 
-    def make_tables(self) -> None:
-        """Make what tables are missing."""
+    def prepare(self) -> None:
+        """See `Database.prepare`."""
+        self.make_file()
         with self.write() as connection:
-            self._metadata.create_all(connection)
+            self._main.metadata.create_all(connection)
+
+    def room(self) -> bool:
+        """See `Database.room`."""
+        try:
+            facts = os.statvfs(self._path.parent)
+        except OSError:
+            return False
+        return facts.f_bavail * facts.f_frsize >= _FREE_BYTES
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:

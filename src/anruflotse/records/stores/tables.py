@@ -1,15 +1,15 @@
 """The tables of the two databases. Nothing in plain here says what a call was about or who called.
 
 The *key store* holds what makes records readable; it is small and stays out of backups. The *row store* holds what is
-useless without it. Times are stored as `times` says.
+useless without it. Times are stored as `times` says. The tables are made by the migrations beside this file; this is
+what they amount to, and a test compares the two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import (
-    DDL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -22,18 +22,11 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    and_,
-    event,
-    insert,
-    literal,
-    not_,
-    select,
+    or_,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from anruflotse.records.times import FAR
-
-_Serial = BigInteger().with_variant(Integer, "sqlite")
-"""Counts up by itself in both databases (SQLite only does so for INTEGER)."""
 
 
 def _tombstones(metadata: MetaData) -> Table:
@@ -48,7 +41,7 @@ def _tombstones(metadata: MetaData) -> Table:
 
 
 def _probes(metadata: MetaData) -> Table:
-    """One row that is rewritten to find out whether the store can write at all."""
+    """One row that is rewritten to find out whether the store can write at all; it also keeps the latest time seen."""
     return Table("probes", metadata, Column("id", Integer, primary_key=True), Column("at", BigInteger, nullable=False))
 
 
@@ -63,14 +56,46 @@ keys = Table(
     key_metadata,
     Column("id", String(32), primary_key=True),
     Column("wrapped", LargeBinary, nullable=False),
-    Column("master", String(64), nullable=False),
+    Column("master", String(64), nullable=False, index=True),
     # Beside the key, not in the rows: it dies with the key, and no backup of the rows tells who called.
     Column("caller", String(64), nullable=True, index=True),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False, index=True),
     # Until a sweep has seen the row as well: a key whose row never came is a half-written record.
     Column("pending", Boolean, nullable=False, index=True),
+    # Restriction (Art. 18 GDPR) lies here and not in the rows: an old backup of the rows must not lift it. It is bound
+    # into the wrapped key, so that editing these columns makes the record unreadable instead of free.
+    Column("restriction", String(1), nullable=True),
+    Column("restricted_at", BigInteger, nullable=True),
+    Column("held", Boolean, nullable=False),
+    Column("review_at", BigInteger, nullable=True, index=True),
     _sane("expires_at"),
+)
+masters = Table(
+    "masters",
+    key_metadata,
+    Column("id", String(64), primary_key=True),
+    # `active` or `retired`: no key may be added under a retired master key, so that rotation can end.
+    Column("state", String(10), nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+secrets = Table(
+    "secrets",
+    key_metadata,
+    # Keys that outlive a rotation of the master key, wrapped under it: `fingerprint`, `audit`.
+    Column("name", String(20), primary_key=True),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("master", String(64), nullable=False),
+)
+heads = Table(
+    "heads",
+    key_metadata,
+    # The signed heads of the audit trail: one a day (`day` an ISO date, UTC), and `latest`, which moves with each.
+    Column("day", String(10), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
 )
 key_tombstones = _tombstones(key_metadata)
 key_probes = _probes(key_metadata)
@@ -87,7 +112,6 @@ records = Table(
     Column("expires_at", BigInteger, nullable=False, index=True),
     Column("legal_basis", String(200), nullable=False),
     Column("purpose", String(40), nullable=False),
-    Column("restricted", Boolean, nullable=False),
     Column("format", Integer, nullable=False),
     _sane("recorded_at"),
     _sane("expires_at"),
@@ -108,38 +132,46 @@ counters = Table(
     Column("decision", String(40), primary_key=True),
     Column("number", BigInteger, nullable=False),
 )
-accesses = Table(
-    "accesses",
+audit = Table(
+    "audit",
     row_metadata,
-    Column("seq", _Serial, primary_key=True, autoincrement=True),
+    # Counts from 1 without a gap; assigned by the trail, not by the database.
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
     Column("at", BigInteger, nullable=False),
     Column("accessor", String(80), nullable=False),
+    Column("role", String(20), nullable=False),
     Column("purpose", String(40), nullable=False),
-    Column("record_id", String(32), nullable=False),
+    Column("act", String(20), nullable=False),
+    Column("subject", String(64), nullable=False),
     Column("result", String(20), nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+audit_tip = Table(
+    "audit_tip",
+    row_metadata,
+    # One row, locked by whoever appends, so that entries of several processes follow each other.
+    Column("id", Integer, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
 )
 row_tombstones = _tombstones(row_metadata)
 row_probes = _probes(row_metadata)
 
-for _verb in ("UPDATE", "DELETE"):
-    event.listen(
-        accesses,
-        "after_create",
-        DDL(  # type: ignore[no-untyped-call,unused-ignore]
-            f"CREATE TRIGGER accesses_no_{_verb.lower()} BEFORE {_verb} ON accesses "
-            "BEGIN SELECT RAISE(ABORT, 'accesses are append-only'); END"
-        ).execute_if(dialect="sqlite"),
-    )
-
 
 def is_due(table: Table, now: int) -> ColumnElement[bool]:
     """Whether a key or record has expired at `now`; an expiry that is no time at all counts as expired."""
-    return not_(and_(table.c.expires_at > now, table.c.expires_at < FAR))
+    return or_(table.c.expires_at <= now, table.c.expires_at >= FAR)
+
+
+def add_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert the `rows` whose primary key is not there yet; two processes may do so at once."""
+    if not rows:
+        return
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    connection.execute(insert(table).on_conflict_do_nothing(), list(rows))
 
 
 def bury(connection: Connection, tombstones: Table, ids: Sequence[str], reason: str, now: int) -> None:
     """Leave a tombstone for each of `ids` that has none."""
-    for record_id in ids:
-        buried = select(tombstones.c.id).where(tombstones.c.id == record_id).exists()
-        stone = select(literal(record_id), literal(now), literal(reason)).where(not_(buried))
-        connection.execute(insert(tombstones).from_select(["id", "at", "reason"], stone))
+    add_missing(connection, tombstones, [{"id": one, "at": now, "reason": reason} for one in ids])

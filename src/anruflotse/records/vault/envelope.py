@@ -1,20 +1,27 @@
 """Envelope encryption: every record has a data key of its own, and only the wrapped form of that key is ever stored.
 
 Destroying the wrapped key destroys the record, in every copy of the rows. What is sealed is bound to the record and
-field it belongs to, and the wrapped key to the expiry: nothing can be swapped, no expiry put off by editing a database.
+field it belongs to, and the wrapped key to the expiry and to what restricts it: nothing can be swapped, no expiry put
+off and no restriction lifted by editing a database.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 import secrets
-from datetime import datetime
+from dataclasses import replace
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from anruflotse.records.times import to_micros
+from anruflotse.records.restriction import Restriction
+from anruflotse.records.stores.keystore import StoredKey
+from anruflotse.records.vault.keyring import Keyring
 from anruflotse.records.vault.master import KEY_BYTES, NONCE_BYTES, Master, TamperedError
+from anruflotse.records.vault.secrets import AUDIT, FINGERPRINT, Secrets
 
 FORMAT = 1
 """The version of what is stored, part of everything that is sealed."""
@@ -50,29 +57,50 @@ class DataKey:
 
 
 class Vault:
-    """Makes and opens data keys under a master key."""
+    """Makes and opens data keys under the master keys of a ring."""
 
-    def __init__(self, master: Master) -> None:
-        """Wrap with `master`."""
-        self._master = master
+    def __init__(self, ring: Keyring, secrets_: Secrets) -> None:
+        """Wrap with the current master key of `ring`; numbers are hashed with a key of `secrets_`."""
+        self._ring = ring
+        self._secrets = secrets_
 
-    @property
-    def master_id(self) -> str:
-        """The name of the master key, stored with every wrapped key."""
-        return self._master.id
-
-    def new_key(self, record_id: str, expires_at: datetime) -> tuple[DataKey, bytes]:
-        """A fresh data key, and its wrapped form to store; the latter opens only with the same id and expiry (UTC)."""
+    def new_key(self, record_id: str, expires_at: int) -> tuple[DataKey, StoredKey]:
+        """A fresh data key, and what is stored of it; that opens only with the same id and expiry (microseconds)."""
         key = secrets.token_bytes(KEY_BYTES)
-        return DataKey(record_id, key), self._master.wrap(key, _key_context(record_id, expires_at))
+        master = self._ring.current()
+        wrapped = master.wrap(key, _key_context(record_id, expires_at, None))
+        return DataKey(record_id, key), StoredKey(record_id, wrapped, master.id, expires_at)
 
-    def open_key(self, record_id: str, expires_at: datetime, wrapped: bytes) -> DataKey:
-        """The data key of a record. Raises `TamperedError` unless id, expiry and master key are those of its making."""
-        return DataKey(record_id, self._master.unwrap(wrapped, _key_context(record_id, expires_at)))
+    def open_key(self, stored: StoredKey) -> DataKey:
+        """The data key of a record. Raises `TamperedError` unless id, expiry and restriction are those it had."""
+        return DataKey(stored.id, self._unwrapped(stored))
+
+    def bound(self, stored: StoredKey, restriction: Restriction | None) -> bytes:
+        """The wrapped key of `stored` as it has to be stored with another restriction. Raises `TamperedError`."""
+        key = self._unwrapped(stored)
+        return self._ring.find(stored.master).wrap(key, _key_context(stored.id, stored.expires_at, restriction))
+
+    def rewrapped(self, stored: StoredKey, master: Master) -> bytes:
+        """The wrapped key of `stored` under another master key. Raises `TamperedError`."""
+        key = self._unwrapped(stored)
+        return master.wrap(key, _key_context(stored.id, stored.expires_at, stored.restriction))
+
+    def moved(self, stored: StoredKey) -> StoredKey:
+        """`stored` under the current master key, whichever it was under. Raises `TamperedError`."""
+        master = self._ring.current()
+        return replace(stored, wrapped=self.rewrapped(stored, master), master=master.id)
 
     def fingerprint(self, number: str) -> str:
-        """The keyed hash by which a caller's number is found again, however it is written."""
-        return self._master.fingerprint(normalised(number).encode())
+        """The keyed hash by which a caller's number is found again, however it is written: HMAC-SHA256 (RFC 2104)."""
+        return hmac.new(self._secrets.get(FINGERPRINT), normalised(number).encode(), hashlib.sha256).hexdigest()
+
+    def signing_key(self) -> Ed25519PrivateKey:
+        """The key that signs the heads of the audit trail (RFC 8032)."""
+        return Ed25519PrivateKey.from_private_bytes(self._secrets.get(AUDIT))
+
+    def _unwrapped(self, stored: StoredKey) -> bytes:
+        context = _key_context(stored.id, stored.expires_at, stored.restriction)
+        return self._ring.find(stored.master).unwrap(stored.wrapped, context)
 
 
 def normalised(number: str) -> str:
@@ -90,5 +118,6 @@ def normalised(number: str) -> str:
     return digits
 
 
-def _key_context(record_id: str, expires_at: datetime) -> bytes:
-    return f"anruflotse/{FORMAT}/key/{record_id}/{to_micros(expires_at)}".encode()
+def _key_context(record_id: str, expires_at: int, restriction: Restriction | None) -> bytes:
+    bound = f"/{restriction.context}" if restriction else ""
+    return f"anruflotse/{FORMAT}/key/{record_id}/{expires_at}{bound}".encode()

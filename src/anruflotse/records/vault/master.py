@@ -1,4 +1,4 @@
-"""Where the master key comes from, and the only things ever done with it: wrapping data keys and hashing numbers.
+"""Where the master key comes from, and the only thing ever done with it: wrapping other keys.
 
 `Master` is the seam: a key service that never hands its key out (HashiCorp Vault transit) fits it as a key file does.
 """
@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import hmac
 import os
 import secrets
 import stat
@@ -35,7 +33,7 @@ class TamperedError(StoreError):
 
 
 class Master(Protocol):
-    """Wraps data keys and fingerprints numbers under a key it keeps to itself."""
+    """Wraps keys under a key it keeps to itself."""
 
     @property
     def id(self) -> str:
@@ -50,13 +48,9 @@ class Master(Protocol):
         """The data key again. Raises `TamperedError` unless key and `context` are the ones it was wrapped with."""
         ...
 
-    def fingerprint(self, value: bytes) -> str:
-        """A keyed hash (64 hex digits) to find equal values by; useless to anyone without the key."""
-        ...
-
 
 class LocalMaster:
-    """A master key held in this process: AES-256-GCM wrapping, HMAC-SHA256 fingerprints, each by its own HKDF key."""
+    """A master key held in this process: AES-256-GCM under a key derived from it by HKDF."""
 
     def __init__(self, key: bytes) -> None:
         """Use `key`: 32 random bytes."""
@@ -85,9 +79,10 @@ class LocalMaster:
             message = "A record's key does not open: the key store was changed, or it belongs to another master key."
             raise TamperedError(message) from None
 
-    def fingerprint(self, value: bytes) -> str:
-        """HMAC-SHA256 of `value` (RFC 2104) in hex."""
-        return hmac.new(self._hashing, value, hashlib.sha256).hexdigest()
+    @property
+    def fingerprint_key(self) -> bytes:
+        """The key that hashed numbers before the store had one of its own; stores of that time go on with it."""
+        return self._hashing
 
     def __repr__(self) -> str:
         """The key's name, never the key."""
