@@ -21,7 +21,8 @@ import structlog
 from anruflotse.clock import Clock
 from anruflotse.records import contents, opening, statistics
 from anruflotse.records.access import Accessor, Kind, allowed
-from anruflotse.records.audit.entry import Chained, Entry
+from anruflotse.records.audit.entry import Chained
+from anruflotse.records.door import ID, Door
 from anruflotse.records.model import (
     RETENTION_DAYS,
     AccessRefusedError,
@@ -52,7 +53,6 @@ HUMAN_DESK = "mensch"
 DAY_ZONE = ZoneInfo("Europe/Berlin")
 """In which counters are dated."""
 
-_ID = re.compile(r"[0-9a-f]{32}")
 _WORD = re.compile(r"[a-z][a-z_]{0,39}")
 _DEPARTMENT = re.compile(r"(?!.*[0-9]{4})[a-z][a-z0-9_-]{0,29}")
 _ATTEMPTS = 3
@@ -92,6 +92,7 @@ class Records:
             ring=ring,
             busy_seconds=busy_seconds,
         )
+        self._door = Door(lambda: self._opener.stores().trail, clock)
         self._lock = threading.Lock()
         self._latest = clock.now()
 
@@ -165,12 +166,12 @@ class Records:
 
         Restricted records are shown to rights handling only. Raises `AccessRefusedError`, `StoreError`.
         """
-        stated = self._admit(accessor, purpose, Kind.LIST)
+        stated = self._door.admit(accessor, purpose, Kind.LIST)
         now = to_micros(self._now())
         vault, stores = self._opener.vault(), self._opener.stores()
         held = stores.keys.all_held() if stated is Purpose.RIGHTS else ()
         rows = stores.rows.newest(now, contents.SUMMARY, limit, held)
-        self._log(accessor, stated, Kind.LIST, None, "granted")
+        self._door.log(accessor, stated, Kind.LIST, None, "granted")
         found: list[Summary] = []
         for start in range(0, len(rows), _PAGE):
             page = rows[start : start + _PAGE]
@@ -193,7 +194,7 @@ class Records:
         record, `NotFoundError` for one that is not there (any more), `StoreError`.
         """
         kind = Kind.AUDIO if audio else Kind.TEXT
-        stated = self._admit(accessor, purpose, kind, record_id)
+        stated = self._door.admit(accessor, purpose, kind, record_id)
         fields = [contents.SUMMARY, contents.DETAILS]
         if allowed(accessor.role, stated, Kind.NUMBER):
             fields.append(contents.CALLER)
@@ -205,9 +206,9 @@ class Records:
             has_recording = stores.rows.has(record_id, contents.RECORDING)
             record = opening.record(self._opener.vault(), key, sealed, has_recording=has_recording)
         except TamperedError:
-            self._log(accessor, stated, kind, record_id, "unreadable")
+            self._door.log(accessor, stated, kind, record_id, "unreadable")
             raise
-        self._log(accessor, stated, kind, record_id, "granted")
+        self._door.log(accessor, stated, kind, record_id, "granted")
         return record
 
     def concern(self, reference: str, accessor: Accessor, purpose: str = Purpose.FORWARDING) -> Handed:
@@ -217,19 +218,19 @@ class Records:
         another department's call, `NotFoundError`, `StoreError`.
         """
         kind = Kind.CONCERN
-        stated = self._admit(accessor, purpose, kind)
+        stated = self._door.admit(accessor, purpose, kind)
         found = self._opener.stores().rows.by_reference(reference)
         key, sealed = self._found(found or "", [contents.SUMMARY, contents.DETAILS], accessor, stated, kind)
         try:
             handed = opening.handed(self._opener.vault(), key, sealed)
         except TamperedError:
-            self._log(accessor, stated, kind, found, "unreadable")
+            self._door.log(accessor, stated, kind, found, "unreadable")
             raise
         if (handed.department or HUMAN_DESK) not in accessor.departments:
-            self._log(accessor, stated, kind, found, "refused_department")
+            self._door.log(accessor, stated, kind, found, "refused_department")
             message = "This call was handed to another department: only its staff may see what it was about."
             raise AccessRefusedError(message)
-        self._log(accessor, stated, kind, found, "granted")
+        self._door.log(accessor, stated, kind, found, "granted")
         return handed
 
     def find_reference(self, reference: str, accessor: Accessor, purpose: str) -> str | None:
@@ -237,12 +238,12 @@ class Records:
 
         Raises `AccessRefusedError`, `StoreError`.
         """
-        stated = self._admit(accessor, purpose, Kind.FIND_REFERENCE)
+        stated = self._door.admit(accessor, purpose, Kind.FIND_REFERENCE)
         stores = self._opener.stores()
         found = stores.rows.by_reference(reference)
         if found and not stores.keys.alive([found], to_micros(self._now())):
             found = None
-        self._log(accessor, stated, Kind.FIND_REFERENCE, found, "granted" if found else "not_found")
+        self._door.log(accessor, stated, Kind.FIND_REFERENCE, found, "granted" if found else "not_found")
         return found
 
     def find_caller(self, number: str, accessor: Accessor, purpose: str) -> tuple[str, ...]:
@@ -250,10 +251,10 @@ class Records:
 
         Raises `AccessRefusedError`, `StoreError`.
         """
-        stated = self._admit(accessor, purpose, Kind.FIND_NUMBER)
+        stated = self._door.admit(accessor, purpose, Kind.FIND_NUMBER)
         fingerprint = self._opener.vault().fingerprint(number)
         found = self._opener.stores().keys.by_caller(fingerprint, to_micros(self._now()))
-        self._log(accessor, stated, Kind.FIND_NUMBER, None, "granted" if found else "not_found")
+        self._door.log(accessor, stated, Kind.FIND_NUMBER, None, "granted" if found else "not_found")
         return found
 
     def restrict(
@@ -270,7 +271,7 @@ class Records:
         With `hold`, which the law gives for the grounds (b) and (c) only, it outlives its expiry; it then needs a date
         of review. Raises `ValueError`, `AccessRefusedError`, `NotFoundError`, `StoreError`.
         """
-        stated = self._admit(accessor, Purpose.RIGHTS, Kind.RESTRICT, record_id)
+        stated = self._door.admit(accessor, Purpose.RIGHTS, Kind.RESTRICT, record_id)
         now = self._now()
         review_at = None if review_on is None else to_micros(review_on)
         if review_at is not None and review_at <= to_micros(now):
@@ -284,7 +285,7 @@ class Records:
 
         Raises `AccessRefusedError`, `NotFoundError`, `StoreError`.
         """
-        stated = self._admit(accessor, Purpose.RIGHTS, Kind.RESTRICT, record_id)
+        stated = self._door.admit(accessor, Purpose.RIGHTS, Kind.RESTRICT, record_id)
         self._rebind(record_id, None, accessor, stated, "lifted")
 
     def destroy(self, record_id: str, reason: DestroyReason, accessor: Accessor | None = None) -> bool:
@@ -293,17 +294,17 @@ class Records:
         Without `accessor` the software itself does so (an objection while the call goes on). Raises
         `AccessRefusedError`, `StoreError`.
         """
-        stated = self._admit(accessor, Purpose.RIGHTS, Kind.DESTROY, record_id) if accessor else Purpose.RIGHTS
-        if not _ID.fullmatch(record_id):
+        stated = self._door.admit(accessor, Purpose.RIGHTS, Kind.DESTROY, record_id) if accessor else Purpose.RIGHTS
+        if not ID.fullmatch(record_id):
             return False
         stores = self._opener.stores()
         if not stores.keys.existing([record_id]) and not stores.rows.existing([record_id]):
             if accessor:
-                self._log(accessor, stated, Kind.DESTROY, record_id, "not_found")
+                self._door.log(accessor, stated, Kind.DESTROY, record_id, "not_found")
             return False
         # Before and after: an erasure must neither go unnoticed nor wait for the trail.
         if accessor:
-            self._log(accessor, stated, Kind.DESTROY, record_id, "granted")
+            self._door.log(accessor, stated, Kind.DESTROY, record_id, "granted")
         stores.sweeper.destroy([record_id], reason, self._now())
         stores.sweeper.scrub()
         return True
@@ -348,15 +349,15 @@ class Records:
 
     def statistics(self, accessor: Accessor, purpose: str) -> tuple[Statistic, ...]:
         """All counters, oldest day first, small numbers hidden. Raises `AccessRefusedError`, `StoreError`."""
-        stated = self._admit(accessor, purpose, Kind.STATISTICS)
+        stated = self._door.admit(accessor, purpose, Kind.STATISTICS)
         counted = self._opener.stores().rows.counted()
-        self._log(accessor, stated, Kind.STATISTICS, None, "granted")
+        self._door.log(accessor, stated, Kind.STATISTICS, None, "granted")
         return statistics.shown(counted)
 
     def trail(self, accessor: Accessor, purpose: str) -> tuple[Chained, ...]:
         """The audit trail, oldest entry first. Raises `AccessRefusedError`, `StoreError`."""
-        stated = self._admit(accessor, purpose, Kind.TRAIL)
-        self._log(accessor, stated, Kind.TRAIL, None, "granted")
+        stated = self._door.admit(accessor, purpose, Kind.TRAIL)
+        self._door.log(accessor, stated, Kind.TRAIL, None, "granted")
         trail = self._opener.stores().trail
         found: list[Chained] = []
         while page := trail.page(found[-1].seq if found else 0, _PAGE):
@@ -372,35 +373,21 @@ class Records:
             self._latest = max(self._latest, self._clock.now(), suggested or self._latest)
             return self._latest
 
-    def _admit(self, accessor: Accessor, purpose: str, kind: Kind, record_id: str | None = None) -> Purpose:
-        """The purpose, if this accessor may do this for it; else the refusal is in the trail before it is raised."""
-        try:
-            stated = Purpose(purpose)
-        except ValueError:
-            self._log(accessor, None, kind, record_id, "refused_purpose")
-            message = f"This purpose is not on the list. Purposes are: {', '.join(Purpose)}."
-            raise AccessRefusedError(message) from None
-        if not allowed(accessor.role, stated, kind):
-            self._log(accessor, stated, kind, record_id, "refused_role")
-            message = f"The role {accessor.role} may not do this for the purpose {stated}."
-            raise AccessRefusedError(message)
-        return stated
-
     def _found(
         self, record_id: str, fields: Sequence[str], accessor: Accessor, stated: Purpose, kind: Kind
     ) -> tuple[StoredKey, Sealed]:
         """The key and the row of a record that may be read now; else the refusal is in the trail."""
         now = to_micros(self._now())
         stores = self._opener.stores()
-        sealed = stores.rows.get(record_id, fields) if _ID.fullmatch(record_id) else None
+        sealed = stores.rows.get(record_id, fields) if ID.fullmatch(record_id) else None
         key = stores.keys.alive([record_id], now).get(record_id) if sealed else None
         held = key is not None and key.restriction is not None and key.restriction.held
         if sealed is None or key is None or (sealed.row.expires_at <= now and not held):
-            self._log(accessor, stated, kind, record_id, "not_found")
+            self._door.log(accessor, stated, kind, record_id, "not_found")
             message = "There is no such record: it never was, has expired or was destroyed."
             raise NotFoundError(message)
         if _closed(key, stated):
-            self._log(accessor, stated, kind, record_id, "refused_restricted")
+            self._door.log(accessor, stated, kind, record_id, "refused_restricted")
             message = "This record is restricted (Art. 18 GDPR): it opens for the handling of rights only."
             raise AccessRefusedError(message)
         return key, sealed
@@ -413,26 +400,11 @@ class Records:
             key, _sealed = self._found(record_id, [], accessor, stated, Kind.RESTRICT)
             wrapped = self._opener.vault().bound(key, restriction)
             # Before: no change without an entry. If it then fails, the trail says more than happened, never less.
-            self._log(accessor, stated, Kind.RESTRICT, record_id, result)
+            self._door.log(accessor, stated, Kind.RESTRICT, record_id, result)
             if self._opener.stores().keys.restrict(key, wrapped, restriction):
                 return
         message = "The record was being changed by somebody else at the same time: try again."
         raise StoreError(message)
-
-    def _log(self, accessor: Accessor, purpose: Purpose | None, kind: Kind, record_id: str | None, result: str) -> None:
-        """Append to the audit trail; what was typed is only kept when it has the shape of an id."""
-        shown = record_id if record_id and _ID.fullmatch(record_id) else "-"
-        self._opener.stores().trail.append(
-            Entry(
-                at=to_micros(self._clock.now()),
-                accessor=accessor.name,
-                role=accessor.role,
-                purpose=purpose or "-",
-                act=kind,
-                subject=shown,
-                result=result,
-            )
-        )
 
 
 def _closed(key: StoredKey, purpose: Purpose) -> bool:
