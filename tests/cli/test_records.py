@@ -10,6 +10,7 @@ import pytest
 from anruflotse.cli import main
 from anruflotse.clock import FakeClock, SystemClock
 from anruflotse.pcm import Pcm
+from anruflotse.records.access import Accessor, Role
 from anruflotse.records.model import Draft, RankedConcern
 from anruflotse.records.repository import Records
 
@@ -55,6 +56,14 @@ def run(data: Path, *arguments: str) -> int:
     with pytest.raises(SystemExit) as ended:
         main([*arguments, "--data", str(data)])
     return int(ended.value.code or 0)
+
+
+def trail(data: Path) -> list[tuple[str, str, str, str, str]]:
+    """The audit trail, without this look at it."""
+    with closing(Records(data / "records", SystemClock(), environment={})) as store:
+        entries = [one.entry for one in store.trail(Accessor("Revision", Role.PRIVACY), "betroffenenrechte")]
+    told = [(one.accessor, one.role, one.purpose, one.act, one.result) for one in entries]
+    return [one for one in told if one[0] != "Revision"]
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
@@ -104,10 +113,7 @@ def test_a_record_is_shown_for_a_purpose_and_the_access_is_logged(
     shown = capsys.readouterr().out
     assert WORDS in shown
     assert "krankengeld_anliegen krankengeld 0.875" in shown
-    with closing(Records(data / "records", SystemClock(), environment={})) as store:
-        assert [(entry.accessor, entry.purpose, entry.result) for entry in store.accesses()] == [
-            ("frau.beispiel", "betroffenenrechte", "opened")
-        ] * 2
+    assert trail(data) == [("frau.beispiel", "datenschutz", "betroffenenrechte", "text", "granted")] * 2
 
 
 @pytest.mark.parametrize("purpose", [(), ("--purpose", "training")])
@@ -118,8 +124,68 @@ def test_without_a_purpose_from_the_list_nothing_is_shown(
     told = capsys.readouterr()
     assert told.out == ""
     assert "weiterleitung, betroffenenrechte, datenschutzkontrolle" in told.err
-    with closing(Records(data / "records", SystemClock(), environment={})) as store:
-        assert [entry.result for entry in store.accesses()] == ["refused_purpose"]
+    assert [entry[4] for entry in trail(data)] == ["refused_purpose"]
+
+
+def test_the_role_belongs_to_the_purpose_unless_another_one_is_named(
+    data: Path, record: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show = ("records", "show", record, "--accessor", "eva", "--json", "--purpose")
+    assert run(data, *show, "weiterleitung") == 0
+    (line,) = printed(capsys)
+    assert (line["transcripts"], line["caller"]) == ([WORDS], None)
+    assert run(data, *show, "weiterleitung", "--role", "technik") == 1
+    assert "technik may not do this" in capsys.readouterr().err
+    assert run(data, *show, "betrieb") == 1
+    assert run(data, *show, "weiterleitung", "--role", "chef") == 2
+    assert "sprachverarbeitung, fachabteilung" in capsys.readouterr().err
+    assert trail(data) == [
+        ("eva", "sprachverarbeitung", "weiterleitung", "text", "granted"),
+        ("eva", "technik", "weiterleitung", "text", "refused_role"),
+        ("eva", "technik", "betrieb", "text", "refused_role"),
+    ]
+
+
+def test_a_record_is_restricted_held_and_freed(data: Path, record: str, capsys: pytest.CaptureFixture[str]) -> None:
+    restrict = ("records", "restrict", record, "--json", "--ground")
+    assert run(data, *restrict, "x") == 2
+    assert "a, b, c, d" in capsys.readouterr().err
+    assert run(data, *restrict, "a", "--hold", "--review", "2199-01-31") == 2
+    assert "18(1)(b) or (c)" in capsys.readouterr().err
+    assert run(data, *restrict, "c", "--hold", "--review", "2020-01-31") == 2
+    assert "must lie ahead" in capsys.readouterr().err
+    assert run(data, *restrict, "c", "--hold", "--review", "2199-01-31") == 0
+    (told,) = printed(capsys)
+    assert (told["restricted"], told["held"], told["review_on"]) == (True, True, "2199-01-31T00:00:00+01:00")
+    assert run(data, "records", "show", record, "--purpose", "weiterleitung") == 1
+    assert "Art. 18" in capsys.readouterr().err
+    assert run(data, "retention", "status", "--json") == 0
+    (status,) = printed(capsys)
+    assert (status["restricted"], status["held"], status["reviews_due"]) == (1, 0, 0)
+    assert run(data, "records", "unrestrict", record) == 0
+    assert run(data, "records", "show", record, "--purpose", "weiterleitung") == 0
+    assert run(data, "records", "restrict", "0" * 32, "--ground", "a") == 1
+    assert "no such record" in capsys.readouterr().err
+
+
+def test_statistics_hide_small_numbers(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(data, "statistics") == 0
+    assert "Nothing has been counted" in capsys.readouterr().out
+    with closing(Records(data / "records", FakeClock(), environment={})) as store:
+        for _ in range(5):
+            store.count("routed", "krankengeld", "route")
+        store.count("objected")
+    assert run(data, "statistics", "--json") == 0
+    assert [(line["day"], line["kind"], line["number"]) for line in printed(capsys)] == [
+        ("2026-03-03", "objected", None),
+        ("2026-03-03", "routed", 5),
+    ]
+    assert run(data, "statistics") == 0
+    assert "under 5" in capsys.readouterr().out
+    assert run(data, "statistics", "--since", "2026-03-04", "--json") == 0
+    assert printed(capsys) == []
+    assert run(data, "statistics", "--since", "gestern") == 2
+    assert run(data, "statistics", "--role", "fachabteilung") == 1
 
 
 def test_what_is_not_there_or_has_expired_is_not_found(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

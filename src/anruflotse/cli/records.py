@@ -1,74 +1,68 @@
-"""`anruflotse records` and `anruflotse retention`: what is stored, one record for a stated purpose, and its end."""
+"""`anruflotse records`: what is stored, and one record for a stated purpose."""
 
 from __future__ import annotations
 
-import contextlib
-import getpass
-from collections.abc import Iterator
-from pathlib import Path
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anruflotse.cli.options import Config, Data, Json, emit, examples, load
+from anruflotse.cli.options import Config, Data, Json, emit, examples
+from anruflotse.cli.store import For, InRole, Name, accessor, iso, lines, opened, table
 
 if TYPE_CHECKING:
-    from anruflotse.records.access import Accessor
     from anruflotse.records.model import Record, Summary
-    from anruflotse.records.repository import Records
 
-Name = Annotated[
-    str | None, typer.Option("--accessor", metavar="NAME", help="Who reads; default is the user of this machine.")
-]
-InRole = Annotated[
-    str | None, typer.Option("--role", metavar="R", help="In which role; default is the one the purpose belongs to.")
-]
-For = Annotated[str | None, typer.Option("--purpose", metavar="P", help="What for, from the closed list.")]
+_RIGHTS = "betroffenenrechte"
+Id = Annotated[str, typer.Argument(metavar="ID", help="The record's id, as `records list` shows it.")]
 
 
 def register(app: typer.Typer) -> None:
-    """Add both groups of commands."""
-    records = typer.Typer(name="records", help="Show what is stored.", no_args_is_help=True)
+    """Add this group of commands."""
+    records = typer.Typer(name="records", help="Show what is stored, and restrict it.", no_args_is_help=True)
     records.command("list", epilog=examples("anruflotse records list", "anruflotse records list --json"))(list_)
     records.command(
         epilog=examples("anruflotse records show 3f0c9a4b5d6e7f8091a2b3c4d5e6f708 --purpose betroffenenrechte")
     )(show)
+    records.command(
+        epilog=examples(
+            "anruflotse records restrict 3f0c9a4b5d6e7f8091a2b3c4d5e6f708 --ground a",
+            "anruflotse records restrict 3f0c9a4b5d6e7f8091a2b3c4d5e6f708 --ground c --hold --review 2027-01-31",
+        )
+    )(restrict)
+    records.command(epilog=examples("anruflotse records unrestrict 3f0c9a4b5d6e7f8091a2b3c4d5e6f708"))(unrestrict)
     app.add_typer(records)
-    retention = typer.Typer(name="retention", help="Watch and enforce the end of records.", no_args_is_help=True)
-    retention.command(epilog=examples("anruflotse retention status --json"))(status)
-    retention.command(epilog=examples("anruflotse retention sweep"))(sweep)
-    app.add_typer(retention)
 
 
 def list_(
     config: Config = None,
     data: Data = None,
-    accessor: Name = None,
+    who: Name = None,
     role: InRole = None,
     purpose: For = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, newest first.")] = 1000,
     as_json: Json = False,
 ) -> None:
     """List the records, newest first: never a number, never a word that was said."""
-    with _opened(config, data) as store:
+    with opened(config, data) as store:
         found = store.list(
-            _accessor(accessor, role, purpose or "datenschutzkontrolle"), purpose or "datenschutzkontrolle", limit
+            accessor(who, role, purpose or "datenschutzkontrolle"), purpose or "datenschutzkontrolle", limit
         )
     if as_json:
         for summary in found:
             emit(_listed(summary), as_json, "")
     elif found:
-        _table([_listed(summary) for summary in found])
+        table([_listed(summary) for summary in found])
     else:
         typer.echo("There are no records.")
 
 
 def show(
-    record_id: Annotated[str, typer.Argument(metavar="ID", help="The record's id, as `records list` shows it.")],
+    record_id: Id,
     purpose: For = None,
     config: Config = None,
     data: Data = None,
-    accessor: Name = None,
+    who: Name = None,
     role: InRole = None,
     as_json: Json = False,
 ) -> None:
@@ -76,9 +70,9 @@ def show(
     from anruflotse.records.model import AccessRefusedError, NotFoundError, Purpose
 
     # A missing purpose is refused by the store, like a wrong one, so that it is in the access log.
-    with _opened(config, data) as store:
+    with opened(config, data) as store:
         try:
-            record = store.open(record_id, _accessor(accessor, role, purpose or ""), purpose or "")
+            record = store.open(record_id, accessor(who, role, purpose or ""), purpose or "")
         except NotFoundError as error:
             typer.echo(f"anruflotse: {error}", err=True)
             raise typer.Exit(1) from None
@@ -86,83 +80,66 @@ def show(
             typer.echo(f"anruflotse: {error}", err=True)
             raise typer.Exit(1 if purpose in set(Purpose) else 2) from None
     shown = _shown(record)
-    emit(shown, as_json, "\n".join(f"{name:<15} {_text(value)}" for name, value in shown.items()))
+    emit(shown, as_json, lines(shown))
 
 
-def status(config: Config = None, data: Data = None, as_json: Json = False) -> None:
-    """Tell how many records there are, when the next one ends, and how many have ended."""
-    with _opened(config, data) as store:
-        now = store.status()
-    record = {
-        "records": now.records,
-        "next_expiry": _iso(now.next_expiry),
-        "deleted": now.deleted,
-        "keys_destroyed": now.keys_destroyed,
-        "at": _iso(now.at),
-        "overdue": now.overdue,
-        "overlong": now.overlong,
-        "restricted": now.restricted,
-        "held": now.held,
-        "reviews_due": now.reviews_due,
-    }
-    emit(record, as_json, "\n".join(f"{name:<15} {_text(value)}" for name, value in record.items()))
+def restrict(
+    record_id: Id,
+    ground: Annotated[
+        str,
+        typer.Option(
+            "--ground",
+            metavar="a|b|c|d",
+            help="Art. 18(1): a accuracy contested, b unlawful but not to be erased, c needed for legal claims, "
+            "d objection not settled yet.",
+        ),
+    ],
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Keep it beyond its expiry until lifted; only for b and c, with --review.")
+    ] = False,
+    review: Annotated[
+        datetime | None,
+        typer.Option("--review", metavar="DATE", formats=["%Y-%m-%d"], help="When to look at it again."),
+    ] = None,
+    config: Config = None,
+    data: Data = None,
+    who: Name = None,
+    as_json: Json = False,
+) -> None:
+    """Restrict a record (Art. 18 GDPR): from now on it opens for the handling of rights only."""
+    from zoneinfo import ZoneInfo
+
+    from anruflotse.records.restriction import Ground
+
+    if ground not in set(Ground):
+        message = f"{ground} is not a ground of Art. 18(1). Grounds are: {', '.join(Ground)}."
+        raise typer.BadParameter(message, param_hint="--ground")
+    review_on = review.replace(tzinfo=ZoneInfo("Europe/Berlin")) if review else None
+    with opened(config, data) as store:
+        try:
+            store.restrict(record_id, accessor(who, None, _RIGHTS), Ground(ground), hold=hold, review_on=review_on)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+    told = {"id": record_id, "restricted": True, "ground": ground, "held": hold, "review_on": iso(review_on)}
+    emit(told, as_json, lines(told))
 
 
-def sweep(config: Config = None, data: Data = None, as_json: Json = False) -> None:
-    """Destroy now what has expired or was never finished; exit code 1 when a record resisted."""
-    with _opened(config, data) as store:
-        swept = store.sweep()
-        after = store.status()
-    record = {
-        "records": after.records,
-        "next_expiry": _iso(after.next_expiry),
-        "deleted": swept.deleted,
-        "keys_destroyed": swept.keys_destroyed,
-        "at": _iso(swept.at),
-        "failed": swept.failed,
-        "scrubbed": swept.scrubbed,
-    }
-    emit(record, as_json, "\n".join(f"{name:<15} {_text(value)}" for name, value in record.items()))
-    if swept.failed:
-        raise typer.Exit(1)
-
-
-def _accessor(name: str | None, role: str | None, purpose: str) -> Accessor:
-    """Who reads, in the role given or the one that does most for this purpose."""
-    from anruflotse.records.access import Accessor, Role
-
-    usual = {"weiterleitung": Role.SPEECH, "statistik": Role.MANAGEMENT, "betrieb": Role.OPERATIONS}
-    if role is not None and role not in set(Role):
-        message = f"{role} is not a role. Roles are: {', '.join(Role)}."
-        raise typer.BadParameter(message, param_hint="--role")
-    return Accessor(name or getpass.getuser(), Role(role) if role else usual.get(purpose, Role.PRIVACY))
-
-
-@contextlib.contextmanager
-def _opened(config: Path | None, data: Path | None) -> Iterator[Records]:
-    """The record store of these settings."""
-    from anruflotse.clock import SystemClock
-    from anruflotse.records.repository import Records
-
-    settings = load(config, data)
-    store = Records(
-        settings.data / "records",
-        SystemClock(),
-        settings.retention.days,
-        longer_reason=settings.retention.longer_because,
-    )
-    try:
-        yield store
-    finally:
-        store.close()
+def unrestrict(
+    record_id: Id, config: Config = None, data: Data = None, who: Name = None, as_json: Json = False
+) -> None:
+    """Lift the restriction of a record. Tell the person first (Art. 18(3) GDPR); a record past its day ends now."""
+    with opened(config, data) as store:
+        store.lift(record_id, accessor(who, None, _RIGHTS))
+    told = {"id": record_id, "restricted": False}
+    emit(told, as_json, lines(told))
 
 
 def _listed(summary: Summary) -> dict[str, object]:
     return {
         "id": summary.id,
         "reference": summary.reference,
-        "recorded_at": _iso(summary.recorded_at),
-        "expires_at": _iso(summary.expires_at),
+        "recorded_at": iso(summary.recorded_at),
+        "expires_at": iso(summary.expires_at),
         "concern": summary.concern,
         "department": summary.department,
         "decision": summary.decision,
@@ -174,7 +151,7 @@ def _listed(summary: Summary) -> dict[str, object]:
 def _shown(record: Record) -> dict[str, object]:
     return {
         **_listed(record.summary),
-        "started_at": _iso(record.started_at),
+        "started_at": iso(record.started_at),
         "caller": record.caller,
         "transcripts": list(record.transcripts),
         "ranking": [
@@ -190,34 +167,3 @@ def _shown(record: Record) -> dict[str, object]:
         "legal_basis": record.legal_basis,
         "purpose": record.purpose.value,
     }
-
-
-def _table(rows: list[dict[str, object]]) -> None:
-    """The list for people; ids stay whole, for they are what the next command needs."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in rows[0]:
-        table.add_column(name, no_wrap=name == "id", overflow="ellipsis" if name == "reference" else "fold")
-    for row in rows:
-        table.add_row(*(_text(value) for value in row.values()))
-    Console(markup=False).print(table)
-
-
-def _iso(time: object) -> str | None:
-    from datetime import datetime
-
-    return time.isoformat(timespec="seconds") if isinstance(time, datetime) else None
-
-
-def _text(value: object) -> str:
-    if isinstance(value, dict):
-        return " ".join(_text(part) for part in value.values())
-    if isinstance(value, list):
-        return "; ".join(_text(part) for part in value) or "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    return "-" if value is None or value == "" else str(value)
