@@ -19,13 +19,16 @@ import yaml
 from anruflotse.clock import SystemClock
 from anruflotse.departments.catalogue import shipped
 from anruflotse.pcm import Pcm
-from anruflotse.records.model import Counter, Record, Summary
+from anruflotse.records.access import Accessor, Role
+from anruflotse.records.model import Counter, Purpose, Record, Summary
 from anruflotse.records.repository import Records
 from anruflotse.speech.audio import write_wav
 from anruflotse.speech.pico import PicoSynthesiser
 
 START_SECONDS = 90
 SHORT_NOTICE = "Die Antwort wird aufgezeichnet. Neun für Widerspruch, Null für einen Menschen."
+
+OFFICER = Accessor("test", Role.PRIVACY)
 
 
 def free_port() -> int:
@@ -130,7 +133,7 @@ class Bot:
         """What is on record now."""
         store = self._store()
         try:
-            return store.list()
+            return store.list(OFFICER, Purpose.RIGHTS)
         finally:
             store.close()
 
@@ -138,7 +141,7 @@ class Bot:
         """One record, opened as an officer would, with its audio."""
         store = self._store()
         try:
-            return store.open(record_id, "test", "betroffenenrechte", audio=True)
+            return store.open(record_id, OFFICER, Purpose.RIGHTS, audio=True)
         finally:
             store.close()
 
@@ -146,7 +149,7 @@ class Bot:
         """The anonymous counters."""
         store = self._store()
         try:
-            return store.counters()
+            return store._opener.stores().rows.counted()
         finally:
             store.close()
 

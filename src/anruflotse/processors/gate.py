@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
-from anruflotse.processors.register import EEA, Category, Processor
+from anruflotse.processors.filed import Reading
+from anruflotse.processors.register import EEA, Category, Processor, Register
+
+GERMANY = ZoneInfo("Europe/Berlin")
+SOON_DAYS = 60
+"""An agreement that ends within so many days is due: what follows it has to be negotiated and signed."""
+
+
+def day_in_germany(now: datetime) -> date:
+    """The calendar day an agreement is judged by, at the aware time `now`. Raises ValueError for a naive one."""
+    if now.tzinfo is None:
+        message = "A time without a zone belongs to no day; give an aware one."
+        raise ValueError(message)
+    return now.astimezone(GERMANY).date()
 
 
 class Refusal(StrEnum):
@@ -18,6 +32,21 @@ class Refusal(StrEnum):
     EXPIRED = "expired"
     CATEGORY_NOT_COVERED = "category_not_covered"
     OUTSIDE_EEA = "outside_eea"
+    UNREADABLE = "unreadable"
+    """The register's file was changed into something that cannot be read: what holds now is not known."""
+
+
+class Standing(StrEnum):
+    """How the agreement with a processor stands on a day."""
+
+    IN_FORCE = "in_force"
+    ENDS_SOON = "ends_soon"
+    """In force, for less than `SOON_DAYS` more days."""
+    NO_AGREEMENT = "no_agreement"
+    NOT_YET_IN_FORCE = "not_yet_in_force"
+    EXPIRED = "expired"
+    OUTSIDE_EEA = "outside_eea"
+    UNREADABLE = "unreadable"
 
 
 class ProcessorError(Exception):
@@ -34,20 +63,39 @@ class ProcessorError(Exception):
 
 
 class Gate:
-    """Decides by the register. Ask anew for every call: an agreement can begin or end while the service runs."""
+    """Decides by the register. Ask anew every time: an agreement can begin or end while the service runs."""
 
-    def __init__(self, register: Mapping[str, Processor]) -> None:
-        """Decide by `register` (processors by key)."""
-        self._register = register
+    def __init__(self, register: Register | Callable[[], Reading]) -> None:
+        """Decide by `register`: processors by key, or what gives the reading of the moment (`RegisterFile.reading`)."""
+        self._read = register if not isinstance(register, Mapping) else _always(Reading(register))
+
+    @property
+    def register(self) -> Register:
+        """The processors by key, as they stand in the register now (or stood, before its file was damaged)."""
+        return self._read().register
+
+    @property
+    def fault(self) -> str | None:
+        """Why the register cannot be read now; nobody is given anything then. None when all is well."""
+        return self._read().fault
+
+    @property
+    def reading(self) -> int:
+        """A number that changes with the register."""
+        return self._read().number
 
     def allowed(self, processor: str, category: Category, today: date) -> None:
         """Return when `processor` (a key) may be given data of `category` on `today` (the date in Germany).
 
         Raises ProcessorError otherwise: fail closed, nothing is guessed in the processor's favour.
         """
-        entry = self._register.get(processor)
+        reading = self._read()
+        if reading.fault is not None:
+            message = f"`{processor}` may not be used: the register of processors cannot be read. {reading.fault}"
+            raise ProcessorError(processor, Refusal.UNREADABLE, message)
+        entry = reading.register.get(processor)
         if entry is None:
-            known = ", ".join(f"`{key}`" for key in self._register) or "none"
+            known = ", ".join(f"`{key}`" for key in reading.register) or "none"
             message = (
                 f"`{processor}` is not in the register of processors (known: {known}). Enter it, or do not use it."
             )
@@ -66,26 +114,49 @@ class Gate:
         if category not in agreement.categories:
             why = f"its agreement does not cover `{category}`"
             raise _refused(entry, Refusal.CATEGORY_NOT_COVERED, why, "Agree on this kind of data and enter it")
-        outside = [place for place in agreement.places if place not in EEA]
+        outside = [place for place in agreement.all_places if place not in EEA]
         if outside or not agreement.places:
             why = f"its agreement names a place outside the EEA ({', '.join(outside) or 'none named'})"
             raise _refused(entry, Refusal.OUTSIDE_EEA, why, "Agree on processing in the EEA and enter its states")
 
-    def permits(self, processor: str, category: Category, today: date) -> bool:
-        """Whether `allowed` would return."""
+    def refusal(self, processor: str, category: Category, today: date) -> Refusal | None:
+        """Why `allowed` would raise, None when it would return."""
         try:
             self.allowed(processor, category, today)
-        except ProcessorError:
-            return False
-        return True
+        except ProcessorError as error:
+            return error.refusal
+        return None
+
+    def permits(self, processor: str, category: Category, today: date) -> bool:
+        """Whether `allowed` would return."""
+        return self.refusal(processor, category, today) is None
+
+    def standing(self, processor: str, today: date) -> Standing:
+        """How the agreement with `processor` (a key of the register) stands on `today`. Raises KeyError for a stranger.
+
+        It speaks of the agreement as a whole; whether it covers what a processor is used for, `allowed` tells.
+        """
+        agreement = self.register[processor].agreement
+        if self.fault is not None:
+            return Standing.UNREADABLE
+        if agreement is None:
+            return Standing.NO_AGREEMENT
+        refusal = self.refusal(processor, min(agreement.categories), today)
+        if refusal is not None:
+            return Standing(refusal.value)
+        return Standing.ENDS_SOON if agreement.ends_within(SOON_DAYS, today) else Standing.IN_FORCE
 
     def in_force(self, today: date) -> tuple[Processor, ...]:
         """The processors that may be given at least one kind of data on `today`, in the register's order."""
         return tuple(
             entry
-            for key, entry in self._register.items()
+            for key, entry in self.register.items()
             if any(self.permits(key, category, today) for category in Category)
         )
+
+
+def _always(reading: Reading) -> Callable[[], Reading]:
+    return lambda: reading
 
 
 def _refused(entry: Processor, refusal: Refusal, why: str, remedy: str) -> ProcessorError:

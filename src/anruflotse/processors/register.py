@@ -37,8 +37,20 @@ class Category(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class SubProcessor:
+    """A company the processor has do part of the work (Art. 28(4) GDPR); `place` is the state it works in."""
+
+    name: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
-    """An agreement on processing, as entered by the operator. `until` is the last day it holds, None for no end."""
+    """An agreement on processing, as entered by the operator. `until` is the last day it holds, None for no end.
+
+    `places` are the states in which the processor itself works, ISO 3166-1 alpha-2; `all_places` knows those of its
+    sub-processors too.
+    """
 
     signed: date
     begins: date
@@ -46,10 +58,26 @@ class Agreement:
     categories: frozenset[Category]
     places: tuple[str, ...]
     reference: str
+    subprocessors: tuple[SubProcessor, ...] = ()
+
+    @property
+    def all_places(self) -> tuple[str, ...]:
+        """Every state data may get to under this agreement, each once."""
+        return tuple(dict.fromkeys((*self.places, *(sub.place for sub in self.subprocessors))))
 
     def in_force(self, today: date) -> bool:
         """Whether the agreement holds on `today`."""
         return self.begins <= today and (self.until is None or today <= self.until)
+
+    def ends_within(self, days: int, today: date) -> bool:
+        """Whether it holds on `today` and no longer holds `days` days later: time to agree on what follows it.
+
+        Raises ValueError for a negative number of days.
+        """
+        if days < 0:
+            message = f"An agreement cannot end within {days} days; give 0 or more."
+            raise ValueError(message)
+        return self.in_force(today) and self.until is not None and (self.until - today).days < days
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +128,14 @@ def _read_processor(key: str, node: Node) -> Processor:
         service=parts["leistung"].text(),
         categories=categories,
         contact=None if parts["kontakt"].is_null() else parts["kontakt"].text(),
-        agreement=None if parts["vereinbarung"].is_null() else _read_agreement(parts["vereinbarung"]),
+        agreement=None if parts["vereinbarung"].is_null() else _read_agreement(parts["vereinbarung"], categories),
     )
 
 
-def _read_agreement(node: Node) -> Agreement:
+def _read_agreement(node: Node, needed: frozenset[Category]) -> Agreement:
     parts = node.mapping(
-        required=("datum", "gueltig_ab", "datenkategorien", "orte", "fundstelle"), optional=("gueltig_bis",)
+        required=("datum", "gueltig_ab", "datenkategorien", "orte", "fundstelle"),
+        optional=("gueltig_bis", "unterauftragnehmer"),
     )
     endless = "gueltig_bis" not in parts or parts["gueltig_bis"].is_null()
     agreement = Agreement(
@@ -116,6 +145,7 @@ def _read_agreement(node: Node) -> Agreement:
         categories=_read_categories(parts["datenkategorien"]),
         places=_read_places(parts["orte"]),
         reference=parts["fundstelle"].text(),
+        subprocessors=_read_subprocessors(parts["unterauftragnehmer"]) if "unterauftragnehmer" in parts else (),
     )
     if agreement.begins < agreement.signed:
         message = f"begins on {agreement.begins}, before it was signed on {agreement.signed}."
@@ -123,6 +153,13 @@ def _read_agreement(node: Node) -> Agreement:
     if agreement.until is not None and agreement.until < agreement.begins:
         message = f"ends on {agreement.until}, before it begins on {agreement.begins}."
         raise parts["gueltig_bis"].error(message)
+    for item in parts["datenkategorien"].items():
+        if Category(item.text()) not in needed:
+            message = (
+                f"covers `{item.text()}`, which the service does not need. Leave it out here, or enter it among the "
+                "`datenkategorien` of the service if it does need it."
+            )
+            raise item.error(message)
     return agreement
 
 
@@ -135,13 +172,23 @@ def _read_categories(node: Node) -> frozenset[Category]:
 
 
 def _read_places(node: Node) -> tuple[str, ...]:
-    places = []
-    for item in node.items():
-        if not _STATE.fullmatch(item.text()):
-            message = f"`{item.text()}` is not a state. Allowed: two capital letters of ISO 3166-1, such as `DE`."
-            raise item.error(message)
-        places.append(item.text())
+    places = tuple(_read_state(item) for item in node.items())
     if not places:
         message = "expected at least one state in which data are processed, such as `DE`."
         raise node.error(message)
-    return tuple(places)
+    return places
+
+
+def _read_subprocessors(node: Node) -> tuple[SubProcessor, ...]:
+    found = []
+    for item in node.items():
+        parts = item.mapping(required=("name", "ort"))
+        found.append(SubProcessor(parts["name"].text(), _read_state(parts["ort"])))
+    return tuple(found)
+
+
+def _read_state(node: Node) -> str:
+    if not _STATE.fullmatch(node.text()):
+        message = f"`{node.text()}` is not a state. Allowed: two capital letters of ISO 3166-1, such as `DE`."
+        raise node.error(message)
+    return node.text()
