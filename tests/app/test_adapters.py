@@ -15,6 +15,7 @@ from anruflotse.conversation.actions import Destination, Goal, Play, Prompt
 from anruflotse.conversation.events import Heard as TalkHeard
 from anruflotse.conversation.events import Verdict
 from anruflotse.departments.catalogue import Catalogue
+from anruflotse.processors import Gate, Gatekeeper
 from anruflotse.records.repository import Records
 from anruflotse.speech.fake import FakeSynthesiser
 from anruflotse.speech.prompts import Fillings, PromptBook
@@ -89,7 +90,8 @@ def directory() -> CatalogueDirectory:
     special = actions[actions.index("  mitarbeiter:") :]
     heads = actions[: actions.index("anliegen:")]
     return CatalogueDirectory(
-        departments.load(f"version: 1\n{HOURS}{DEPARTMENTS}{heads}anliegen:\n{concerns}{special}")
+        departments.load(f"version: 1\n{HOURS}{DEPARTMENTS}{heads}anliegen:\n{concerns}{special}"),
+        Gatekeeper(Gate({}), FakeClock()),
     )
 
 
@@ -105,9 +107,12 @@ def test_a_candidate_knows_whether_its_department_is_open(
 
 
 def test_targets_are_tried_in_the_catalogues_order(directory: CatalogueDirectory) -> None:
-    assert directory.targets(Destination(Goal.DEPARTMENT, "offen"), NOW) == ["sip:a@pbx", "sip:b@pbx"]
-    assert directory.targets(Destination(Goal.HUMAN), NOW) == ["sip:mensch@pbx"]
-    assert directory.targets(Destination(Goal.EMERGENCY), NOW) == ["sip:mensch@pbx"]
+    def uris(destination: Destination) -> list[str]:
+        return [target.uri for target in directory.targets(destination, NOW)]
+
+    assert uris(Destination(Goal.DEPARTMENT, "offen")) == ["sip:a@pbx", "sip:b@pbx"]
+    assert uris(Destination(Goal.HUMAN)) == ["sip:mensch@pbx"]
+    assert uris(Destination(Goal.EMERGENCY)) == ["sip:mensch@pbx"]
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from anruflotse.call.equipment import PromptMissingError
 from anruflotse.clock import FakeClock
 from anruflotse.conversation.actions import Destination, Goal, Play, Prompt
 from anruflotse.conversation.events import Candidate
+from anruflotse.departments.model import Target
 from anruflotse.lines.fake import FakeLeg
 from anruflotse.lines.line import Outcome
 from anruflotse.pcm import Pcm
@@ -85,17 +86,19 @@ class FakeReader:
 class FakeDirectory:
     def __init__(self) -> None:
         self.empty = False
+        self.processor: str | None = None
+        """Whose the second target is."""
 
     def candidate(self, concern: str, department: str, now: datetime) -> Candidate:
         assert now.tzinfo is not None
         return Candidate(concern, department)
 
-    def targets(self, destination: Destination, now: datetime) -> list[str]:
+    def targets(self, destination: Destination, now: datetime) -> list[Target]:
         assert now.tzinfo is not None
         if self.empty:
             return []
         name = destination.department if destination.goal is Goal.DEPARTMENT else destination.goal.value
-        return [f"sip:{name}@first", f"sip:{name}@second"]
+        return [Target(f"sip:{name}@first"), Target(f"sip:{name}@second", self.processor)]
 
 
 class FakeKeeper:

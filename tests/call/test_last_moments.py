@@ -8,6 +8,7 @@ import pytest
 
 from anruflotse.call import Rules
 from anruflotse.conversation.actions import Destination, Prompt
+from anruflotse.departments.model import Target
 from anruflotse.lines.line import Outcome
 from anruflotse.speech.seams import Heard, Screening, SpeechError, Transcript
 from anruflotse.understanding.seams import Decision, DecisionKind
@@ -126,7 +127,7 @@ async def test_no_audio_is_left_in_the_endpointer_after_an_objection() -> None:
 async def test_a_transfer_that_breaks_ends_in_closing_words() -> None:
     desk = await up_to_the_question(Desk("Pflegegrad"))
 
-    def broken(destination: Destination, now: object) -> list[str]:
+    def broken(destination: Destination, now: object) -> list[Target]:
         raise KeyError(destination)
 
     desk.directory.targets = broken  # type: ignore[method-assign]

@@ -223,6 +223,8 @@ async def test_no_start_without_a_voice(tmp_path: Path) -> None:
 
 async def test_a_voice_that_returns_silence_is_a_failing_voice(tmp_path: Path) -> None:
     class Mute:
+        processor = None
+
         async def speak(self, text: str) -> Pcm:
             return Pcm(bytes(len(text) * 320), 16_000)
 

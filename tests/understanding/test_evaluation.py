@@ -21,6 +21,8 @@ SURE = Ranking((ZAHN, PFLEGE, KARTE))
 class Oracle:
     """Always sure of dental matters, whatever is said."""
 
+    processor = None
+
     def rank(self, text: str) -> Ranking:
         return SURE
 

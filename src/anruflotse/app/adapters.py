@@ -12,8 +12,9 @@ from anruflotse.call.equipment import PromptMissingError
 from anruflotse.conversation.actions import Destination, Goal, Play, Prompt
 from anruflotse.conversation.events import Candidate
 from anruflotse.departments.catalogue import Catalogue
-from anruflotse.departments.model import HUMAN
+from anruflotse.departments.model import HUMAN, Target
 from anruflotse.pcm import Pcm
+from anruflotse.processors import Category, Gatekeeper
 from anruflotse.records.model import Draft
 from anruflotse.records.repository import Records
 from anruflotse.speech.prompts import PromptBook, PromptMissing
@@ -99,9 +100,10 @@ class WordReader:
 class CatalogueDirectory:
     """The department catalogue as the call's `Directory`."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        """Look up in `catalogue`."""
+    def __init__(self, catalogue: Catalogue, keeper: Gatekeeper) -> None:
+        """Look up in `catalogue`; `keeper` is told of targets a call passes over for want of an agreement."""
         self._catalogue = catalogue
+        self._keeper = keeper
 
     def candidate(self, concern: str, department: str, now: datetime) -> Candidate:
         """See `Directory.candidate`."""
@@ -109,13 +111,15 @@ class CatalogueDirectory:
         instead = route.alternative if route.alternative != HUMAN else None
         return Candidate(concern, department, open=route.open, instead=instead)
 
-    def targets(self, destination: Destination, now: datetime) -> Sequence[str]:
+    def targets(self, destination: Destination, now: datetime) -> Sequence[Target]:
         """See `Directory.targets`."""
         if destination.goal is Goal.DEPARTMENT and destination.department is not None:
             route = self._catalogue.route(destination.department, now)
         else:
             route = self._catalogue.human(now)
-        return [target.uri for target in route.targets]
+        for processor in dict.fromkeys(target.processor for target in route.skipped if target.processor):
+            self._keeper.permits(processor, Category.CALL)
+        return route.targets
 
 
 class RecordKeeper:

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from anruflotse import departments, processors
+from anruflotse import departments
 from anruflotse.app.adapters import BookAnnouncer, CatalogueDirectory, RecordKeeper, WordReader
+from anruflotse.app.engines import LOCAL, Engines, Offers
 from anruflotse.app.metrics import Metrics
+from anruflotse.app.publishing import PublishedNotice
 from anruflotse.call import Equipment, Rules
 from anruflotse.call.equipment import Watcher
 from anruflotse.clock import Clock
 from anruflotse.departments.catalogue import Catalogue
 from anruflotse.lines.sip.config import SipConfig
 from anruflotse.notice import Facts, Notice
-from anruflotse.processors.gate import Gate
-from anruflotse.processors.register import Category
+from anruflotse.processors import Category, Gate, Gatekeeper, RegisterFile, day_in_germany
 from anruflotse.records.repository import Records
 from anruflotse.settings import Settings
 from anruflotse.speech import model as speech_model
@@ -32,7 +32,6 @@ from anruflotse.speech.whisper import WhisperRecogniser
 from anruflotse.understanding import classifier, safety
 from anruflotse.understanding.policy import Policy, measured
 
-GERMANY = ZoneInfo("Europe/Berlin")
 BUSY_SECONDS = 5.0
 """So long a write waits for another one: many calls may end at once, and none of their records may be lost."""
 THREADS = 4
@@ -49,46 +48,52 @@ class Parts:
     clock: Clock
     catalogue: Catalogue
     gate: Gate
-    notice: Notice
+    notice: PublishedNotice
     records: Records
     keeper: RecordKeeper
     prompts: PromptBook
     recogniser: WhisperRecogniser
     metrics: Metrics
     equipment: Equipment
+    engines: Engines
     pools: tuple[ThreadPoolExecutor, ...]
 
     def close(self) -> None:
         """End threads and close files."""
+        self.engines.close()
         self.recogniser.close()
         for pool in self.pools:
             pool.shutdown()
         self.records.close()
 
 
-def build(settings: Settings, clock: Clock, watchers: tuple[Watcher, ...] = ()) -> Parts:
+def build(settings: Settings, clock: Clock, watchers: tuple[Watcher, ...] = (), offers: Offers = LOCAL) -> Parts:
     """Wire everything `settings` ask for. Blocking (about a second: models are loaded); starts no server.
 
+    `offers` are engines of processors to be used where the gate permits. The screener is none of them and shares the
+    local recogniser: what is said before the notice has ended never leaves this process (P7).
     Raises the rooms' own errors (`SpeechError`, `UnderstandingError`, `ShapeError`, `PromptError`), each with a remedy.
     """
+    metrics = Metrics()
     gate = make_gate(settings)
+    gatekeeper = Gatekeeper(gate, clock, lambda *of: metrics.passed_over.labels(*of).inc())
+    engines = Engines(offers, gatekeeper, clock, lambda processor: metrics.engine_failures.labels(processor).inc())
     catalogue = make_catalogue(settings, gate)
-    notice = make_notice(settings, gate, clock)
+    notice = PublishedNotice(lambda day: make_notice(settings, gate, day), gate, clock)
     records = make_records(settings, clock)
     keeper = RecordKeeper(records)
-    prompts = make_prompts(settings, catalogue)
+    prompts = make_prompts(settings, catalogue, engines)
     recogniser = make_recogniser(settings)
-    metrics = Metrics()
     threads = ThreadPoolExecutor(THREADS, thread_name_prefix="call")
     store_threads = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store")
     call = settings.call
     equipment = Equipment(
         announcer=BookAnnouncer(prompts),
-        recogniser=recogniser,
+        recogniser=engines.recogniser(recogniser, call.recognition_seconds),
         screener=WhisperScreener(recogniser, word_rules),
         endpointer=SileroEndpointer,
-        reader=make_reader(settings, catalogue),
-        directory=CatalogueDirectory(catalogue),
+        reader=make_reader(settings, catalogue, engines),
+        directory=CatalogueDirectory(catalogue, gatekeeper),
         keeper=keeper,
         clock=clock,
         threads=threads,
@@ -106,12 +111,13 @@ def build(settings: Settings, clock: Clock, watchers: tuple[Watcher, ...] = ()) 
         ),
         hints=make_hints(settings),
         engines=(recogniser.engine.name, "silero-vad"),
-        notice_version=notice.version(),
+        notice_version=notice.version,
         watchers=(metrics, *watchers),
     )
     # The first endpointer loads its model and the first decision compiles its patterns: not in the first call.
     equipment.endpointer(8000).feed(bytes(2 * 320))
     equipment.reader.decide("", equipment.reader.rank("Guten Tag"))
+    engines.start()
     return Parts(
         settings=settings,
         clock=clock,
@@ -124,6 +130,7 @@ def build(settings: Settings, clock: Clock, watchers: tuple[Watcher, ...] = ()) 
         recogniser=recogniser,
         metrics=metrics,
         equipment=equipment,
+        engines=engines,
         pools=(threads, store_threads),
     )
 
@@ -135,22 +142,21 @@ def word_rules(text: str) -> Heard | None:
 
 
 def make_gate(settings: Settings) -> Gate:
-    """The gate that processors pass. Raises `ShapeError`."""
-    return Gate(processors.load(settings.processors.agreements))
+    """The gate that processors pass; it follows the register's file while it stands. Raises `ShapeError`."""
+    return Gate(RegisterFile(settings.processors.agreements).reading)
 
 
 def make_catalogue(settings: Settings, gate: Gate) -> Catalogue:
     """The department catalogue; targets of processors are usable only while the gate permits. Raises `ShapeError`."""
 
     def permitted(processor: str, now: datetime) -> bool:
-        return gate.permits(processor, Category.CALL, now.astimezone(GERMANY).date())
+        return gate.permits(processor, Category.CALL, day_in_germany(now))
 
-    known = processors.load(settings.processors.agreements).keys()
     return departments.load(
         settings.departments.catalogue,
         federal_state=settings.insurer.federal_state,
         permitted=permitted,
-        processors=known,
+        processors=gate.register.keys(),
     )
 
 
@@ -161,10 +167,9 @@ def make_hints(settings: Settings) -> tuple[str, ...]:
     return make_catalogue(settings, make_gate(settings)).vocabulary()
 
 
-def make_notice(settings: Settings, gate: Gate, clock: Clock) -> Notice:
-    """The privacy notice as these settings make it read."""
-    today = clock.now().astimezone(GERMANY).date()
-    in_force = gate.in_force(today)
+def make_notice(settings: Settings, gate: Gate, day: date) -> Notice:
+    """The privacy notice as these settings and the register make it read on `day`."""
+    in_force = gate.in_force(day)
     return Notice(
         Facts(
             insurer=settings.insurer.name,
@@ -174,9 +179,7 @@ def make_notice(settings: Settings, gate: Gate, clock: Clock) -> Notice:
             objection_key=settings.call.objection_key,
             processors=tuple(processor.name for processor in in_force),
             without_agreement=tuple(
-                processor.name
-                for processor in processors.load(settings.processors.agreements).values()
-                if processor not in in_force
+                processor.name for processor in gate.register.values() if processor not in in_force
             ),
         )
     )
@@ -193,12 +196,12 @@ def make_records(settings: Settings, clock: Clock) -> Records:
     )
 
 
-def make_prompts(settings: Settings, catalogue: Catalogue) -> PromptBook:
-    """The prompt book. Raises `ShapeError`."""
+def make_prompts(settings: Settings, catalogue: Catalogue, engines: Engines | None = None) -> PromptBook:
+    """The prompt book; it speaks with the local voice unless `engines` know another. Raises `ShapeError`."""
     voice = PicoSynthesiser(speed=settings.prompts.speed)
     return PromptBook(
-        voice,
-        voice=voice.voice,
+        voice if engines is None else engines.synthesiser(voice),
+        voice=voice.voice if engines is None else engines.voice(voice.voice),
         cache=settings.data / "prompts",
         fillings=Fillings(
             departments={key: department.name for key, department in catalogue.departments.items()},
@@ -221,7 +224,7 @@ def make_recogniser(settings: Settings, tell: Callable[[str], None] | None = Non
     return WhisperRecogniser(directory, settings.speech.threads, settings.speech.beam, embedded=embedded)
 
 
-def make_reader(settings: Settings, catalogue: Catalogue) -> WordReader:
+def make_reader(settings: Settings, catalogue: Catalogue, engines: Engines | None = None) -> WordReader:
     """Classifier and decision policy for the catalogue's concerns. Raises `UnderstandingError`."""
     concerns = catalogue.concerns
     ranks = classifier.load(
@@ -232,7 +235,7 @@ def make_reader(settings: Settings, catalogue: Catalogue) -> WordReader:
     )
     chosen = settings.understanding
     thresholds = measured(route=chosen.route, confirm=chosen.confirm, choose=chosen.choose, outside=chosen.outside)
-    return WordReader(ranks, Policy(thresholds), catalogue)
+    return WordReader(ranks if engines is None else engines.classifier(ranks), Policy(thresholds), catalogue)
 
 
 def make_sip(settings: Settings) -> SipConfig:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from anruflotse import processors
 from anruflotse.app import building
+from anruflotse.app.engines import LOCAL, Offers
+from anruflotse.app.processing import Situation, situations
 from anruflotse.clock import SystemClock
 from anruflotse.departments.catalogue import Catalogue
 from anruflotse.lines.line import LineError
+from anruflotse.processors import Gate, Standing, day_in_germany
 from anruflotse.records.model import StoreError
 from anruflotse.settings import Settings
 from anruflotse.speech.seams import SpeechError
@@ -37,45 +39,61 @@ class Finding:
     remedy: str = ""
 
 
-async def examine(settings: Settings) -> list[Finding]:
-    """Check every part. Never raises for a fault it can name; starts no server and places no call."""
-    findings = list(await asyncio.to_thread(lambda: list(_blocking(settings))))
+async def examine(settings: Settings, offers: Offers = LOCAL) -> list[Finding]:
+    """Check every part. Never raises for a fault it can name; starts no server and places no call.
+
+    `offers` are the processors' engines a service would be built with.
+    """
+    findings = list(await asyncio.to_thread(lambda: list(_blocking(settings, offers))))
     findings += await _prompts(settings)
     return findings
 
 
-def _blocking(settings: Settings) -> Iterator[Finding]:
+def _blocking(settings: Settings, offers: Offers) -> Iterator[Finding]:
     yield from _ports(settings)
     yield _line(settings)
     yield _tried("speech model", "complete, hashes right", lambda: building.make_recogniser(settings).close())
-    catalogue: Catalogue | None = None
-    try:
-        gate = building.make_gate(settings)
-        catalogue = building.make_catalogue(settings, gate)
-    except ShapeError as error:
-        yield Finding("departments", "fault", str(error), "Correct the file at the place named.")
-    else:
-        yield Finding(
-            "departments", "ok", f"{len(catalogue.departments)} departments, {len(catalogue.concerns)} concerns"
-        )
-        today = SystemClock().now().astimezone(building.GERMANY).date()
-        used = catalogue.processors()
-        for name, entry in processors.load(settings.processors.agreements).items():
-            yield _agreement(name, entry.agreement is not None and entry.agreement.in_force(today), used=name in used)
-        reader = catalogue
-        yield _tried("understanding", "model complete", lambda: building.make_reader(settings, reader))
+    yield from _register(settings, offers)
     yield _records(settings)
     yield _disk(settings)
     yield _clock()
 
 
-def _agreement(name: str, in_force: bool, *, used: bool) -> Finding:  # noqa: FBT001 - one call
-    if in_force:
-        return Finding(f"processor {name}", "ok", "agreement in force")
-    if not used:
-        return Finding(f"processor {name}", "ok", "no agreement in force, and nothing is given to it")
-    remedy = "Enter the agreement in the register (processors.agreements); until then its targets are skipped."
-    return Finding(f"processor {name}", "warning", "named by a target, no agreement in force", remedy)
+def _register(settings: Settings, offers: Offers) -> Iterator[Finding]:
+    try:
+        gate = building.make_gate(settings)
+    except ShapeError as error:
+        remedy = "Correct the file at the place named; meanwhile a running service gives no processor anything."
+        yield Finding("processors", "fault", str(error), remedy)
+        return
+    try:
+        catalogue = building.make_catalogue(settings, gate)
+    except ShapeError as error:
+        yield Finding("departments", "fault", str(error), "Correct the file at the place named.")
+        return
+    yield Finding("departments", "ok", f"{len(catalogue.departments)} departments, {len(catalogue.concerns)} concerns")
+    yield from _agreements(gate, catalogue, offers)
+    yield _tried("understanding", "model complete", lambda: building.make_reader(settings, catalogue))
+
+
+def _agreements(gate: Gate, catalogue: Catalogue, offers: Offers) -> Iterator[Finding]:
+    for situation in situations(gate, catalogue, offers, day_in_germany(SystemClock().now())):
+        yield _agreement(situation)
+
+
+def _agreement(situation: Situation) -> Finding:
+    part, agreement = f"processor {situation.processor.key}", situation.processor.agreement
+    if situation.refused:
+        use, reason = situation.refused[0]
+        named = ", ".join(use.by for use, _ in situation.refused)
+        found = f"refused as {named} ({use.category}): local engines stand in, targets are skipped"
+        return Finding(part, "warning", found, reason)
+    if situation.standing is Standing.ENDS_SOON and agreement is not None:
+        found = f"the agreement ends on {agreement.until}"
+        return Finding(part, "warning", found, "Enter the agreement that follows it (processors.agreements) by then.")
+    if situation.standing is Standing.IN_FORCE:
+        return Finding(part, "ok", "agreement in force")
+    return Finding(part, "ok", f"{situation.standing}, and nothing is given to it")
 
 
 def _tried(part: str, good: str, work: Callable[[], object]) -> Finding:

@@ -25,6 +25,18 @@ class Metrics:
         self.not_kept = Counter(
             "anruflotse_records_not_kept", "Calls routed whose record could not be kept.", registry=self.registry
         )
+        self.passed_over = Counter(
+            "anruflotse_processor_refusals",
+            "Times an engine or target of a processor was passed over, because no agreement allows it.",
+            ["processor", "reason"],
+            registry=self.registry,
+        )
+        self.engine_failures = Counter(
+            "anruflotse_processor_failures",
+            "Times an engine of a processor failed or was too slow, and the local one took over.",
+            ["processor"],
+            registry=self.registry,
+        )
         self._ended = Counter("anruflotse_calls_ended", "Calls by how they ended.", ["outcome"], registry=self.registry)
         self._thinking = Histogram(
             "anruflotse_answer_seconds",

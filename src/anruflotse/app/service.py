@@ -69,8 +69,9 @@ class Service:
 
     def health(self) -> Health:
         """The state of the parts; ready when calls can be taken (a store that is down does not stop calls)."""
-        line = self.line.health()
-        return Health(line.ready, {"sip": line.ready, "records": self._parts.keeper.healthy()})
+        line, parts = self.line.health(), self._parts
+        well = {"sip": line.ready, "records": parts.keeper.healthy(), "processors": parts.gate.fault is None}
+        return Health(line.ready, well)
 
     async def _open(self) -> None:
         parts = self._parts

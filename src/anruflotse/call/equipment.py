@@ -11,6 +11,7 @@ from typing import Protocol
 from anruflotse.clock import Clock
 from anruflotse.conversation.actions import Destination, Play
 from anruflotse.conversation.events import Candidate
+from anruflotse.departments.model import Target
 from anruflotse.pcm import Pcm
 from anruflotse.records.model import Draft
 from anruflotse.speech.seams import Endpointer, Heard, Recogniser, Screener
@@ -75,8 +76,8 @@ class Directory(Protocol):
         """The concern with its department's state at `now`."""
         ...
 
-    def targets(self, destination: Destination, now: datetime) -> Sequence[str]:
-        """The SIP URIs to try, in order; empty when nobody is there."""
+    def targets(self, destination: Destination, now: datetime) -> Sequence[Target]:
+        """The targets to try, in order; empty when nobody is there. Those of processors are permitted at `now`."""
         ...
 
 
@@ -132,8 +133,7 @@ class Equipment:
     hints: tuple[str, ...] = ()
     """Words the recogniser may expect, most useful first."""
     engines: tuple[str, ...] = ()
-    processors: tuple[str, ...] = ()
-    """Processors whose engines hear the caller; empty for embedded engines."""
-    notice_version: str = ""
+    notice_version: Callable[[], str] = str
+    """The version of the privacy notice that is valid now."""
     watchers: tuple[Watcher, ...] = ()
     workload: Workload = field(default_factory=Workload)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
@@ -218,7 +219,9 @@ class Mind:
         return ranking, self._equipment.reader.decide(text, ranking)
 
     async def _off_loop(self, work: Callable[..., T], *arguments: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._equipment.threads, work, *arguments)
+        # The call's context goes along: a classifier of a processor's must find the call it has to account for.
+        run = contextvars.copy_context().run
+        return await asyncio.get_running_loop().run_in_executor(self._equipment.threads, run, work, *arguments)
 
     async def _in_time(self, work: Awaitable[T]) -> T:
         """The result of `work`, or `TimeoutError` after the rules' recognition time on the call's own clock."""

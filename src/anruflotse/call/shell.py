@@ -58,6 +58,7 @@ from anruflotse.conversation.events import (
 )
 from anruflotse.lines.line import Leg, LegClosedError
 from anruflotse.pcm import Pcm
+from anruflotse.processors import Disclosures
 from anruflotse.records.recorder import RecorderStateError
 
 log = structlog.get_logger(__name__)
@@ -88,7 +89,8 @@ class Call:
         self._notes = Notes()
         self._mind = Mind(equipment, self._notes, self._note)
         self._ears = Ears(equipment, leg.rate, self._notes, self._post, self._overheard, self._mind.foresee)
-        self._way_out = WayOut(equipment, leg, equipment.clock.now())
+        self._disclosures = Disclosures()
+        self._way_out = WayOut(equipment, leg, equipment.clock.now(), self._disclosures)
         self._tasks: set[asyncio.Task[None]] = set()
         self._prompt: asyncio.Task[None] | None = None
         self._timer: asyncio.Task[None] | None = None
@@ -97,6 +99,7 @@ class Call:
 
     async def run(self) -> None:
         """Lead the call to its end; nothing of the caller is in memory afterwards. Raises nothing but cancellation."""
+        self._disclosures.hold_for_this_call()
         try:
             await self._lead()
         except LegClosedError:
@@ -135,6 +138,8 @@ class Call:
     async def _take(self, event: Event) -> None:
         before = self._state.stage
         self._state, actions = step(self._state, event)
+        if self._state.notice_heard:
+            self._disclosures.notice_heard()
         self._note("event", event=event, stage=self._state.stage.value)
         if before is not self._state.stage:
             log.debug("stage", call=self._leg.id, state=self._state.stage.value)
@@ -204,6 +209,7 @@ class Call:
 
     def _forget(self) -> None:
         """Overwrite and let go of everything the caller said, wherever in this call it is held or worked on."""
+        self._disclosures.close()
         for task in (*self._interpreting, *self._overhearing):
             task.cancel()
         self._ears.forget()

@@ -13,6 +13,7 @@ from anruflotse.call.notes import Notes
 from anruflotse.conversation.actions import Destination, Goal
 from anruflotse.conversation.events import Event, HungUp, TransferFailed, TransferSucceeded
 from anruflotse.lines.line import Leg, Outcome
+from anruflotse.processors import Category, Disclosures
 from anruflotse.records.model import Draft, RankedConcern
 
 log = structlog.get_logger(__name__)
@@ -25,28 +26,36 @@ HUMAN = Destination(Goal.HUMAN)
 class WayOut:
     """Transfers one leg and seals what its call held."""
 
-    def __init__(self, equipment: Equipment, leg: Leg, started_at: datetime) -> None:
-        """Draws the call's opaque reference."""
+    def __init__(self, equipment: Equipment, leg: Leg, started_at: datetime, disclosures: Disclosures) -> None:
+        """Draws the call's opaque reference and notes which privacy notice is valid as the call begins."""
         self._equipment = equipment
         self._leg = leg
         self._started_at = started_at
+        self._disclosures = disclosures
+        self._notice_version = equipment.notice_version()
         self._outcome = ""
         self._target: str | None = None
         self._destination = HUMAN
         self.reference = secrets.token_hex(8)
 
     async def transfer(self, destination: Destination) -> Event:
-        """Try the destination's targets in order until somebody takes the call."""
+        """Try the destination's targets in order until somebody takes the call.
+
+        A processor has been given the call once its target is dialled: its exchange then knows the caller's number,
+        whether or not anybody answers.
+        """
         equipment = self._equipment
         self._destination = destination
         targets = equipment.directory.targets(destination, equipment.clock.now())
         for index, target in enumerate(targets):
-            outcome = await self._leg.transfer(target, self.reference, equipment.rules.transfer_seconds)
+            if target.processor is not None:
+                self._disclosures.give(target.processor, Category.CALL)
+            outcome = await self._leg.transfer(target.uri, self.reference, equipment.rules.transfer_seconds)
             log.info("transfer tried", call=self._leg.id, outcome=outcome.value, target_index=index)
             if outcome is Outcome.HUNG_UP:
                 return HungUp()
             if outcome in (Outcome.SUCCEEDED, Outcome.UNKNOWN):
-                self._outcome, self._target = outcome.value, target
+                self._outcome, self._target = outcome.value, target.uri
                 return TransferSucceeded()
         return TransferFailed()
 
@@ -88,7 +97,7 @@ class WayOut:
             evidence=ranking.evidence if ranking else (),
             recording=notes.recorder.take(),
             caller=self._leg.caller,
-            processors=equipment.processors,
+            processors=self._disclosures.given,
             engines=equipment.engines,
-            notice_version=equipment.notice_version,
+            notice_version=self._notice_version,
         )

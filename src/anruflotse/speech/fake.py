@@ -40,8 +40,12 @@ class FakeRecogniser:
     `heard` keeps the audio and hints of every call. `hold()` makes it hang until `release()`.
     """
 
-    def __init__(self, *answers: str | Transcript | Exception) -> None:
-        """Answer in this order, the last for ever; without answers, nothing is understood (`empty`)."""
+    def __init__(self, *answers: str | Transcript | Exception, processor: str | None = None) -> None:
+        """Answer in this order, the last for ever; without answers, nothing is understood (`empty`).
+
+        `processor` makes it that processor's engine.
+        """
+        self.processor = processor
         nothing = Transcript("", 0.0, accepted=False, reason="empty", engine="fake")
         self._script = _Script[str | Transcript](answers or (nothing,))
         self.heard: list[tuple[Pcm, tuple[str, ...]]] = []
@@ -89,8 +93,12 @@ class FakeScreener:
 class FakeSynthesiser:
     """A `Synthesiser` whose audio lasts 50 ms a character and differs from text to text; `spoken` keeps the texts."""
 
-    def __init__(self, *answers: Exception | None, rate: int = 16_000) -> None:
-        """Raise the exceptions among `answers` in their turn, speak on None and when there are no answers."""
+    def __init__(self, *answers: Exception | None, rate: int = 16_000, processor: str | None = None) -> None:
+        """Raise the exceptions among `answers` in their turn, speak on None and when there are no answers.
+
+        `processor` makes it that processor's engine.
+        """
+        self.processor = processor
         self._script = _Script[None](answers or (None,))
         self._rate = rate
         self.spoken: list[str] = []

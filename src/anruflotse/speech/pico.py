@@ -39,6 +39,9 @@ class PicoSynthesiser:
     how tests get their callers. Safe to use from many threads and tasks.
     """
 
+    processor: Final = None
+    """It is our own: nothing leaves the machine."""
+
     def __init__(self, speed: float = 0.95, pitch: float = 1.0, volume: float = 1.0, pause_ms: int = 220) -> None:
         """Speak with these settings and `pause_ms` between sentences. Raises ValueError outside Pico's ranges."""
         if not MIN_SPEED <= speed <= MAX_SPEED or not MIN_PITCH <= pitch <= MAX_PITCH or volume <= 0 or pause_ms < 0:

@@ -43,6 +43,14 @@ class Transcript:
 class Recogniser(Protocol):
     """Audio to words."""
 
+    @property
+    def processor(self) -> str | None:
+        """Whose engine it is: the processor's key in the register, None for one that works on our own machines.
+
+        A processor's engine is only ever used behind the gate (`anruflotse.app.engines`).
+        """
+        ...
+
     async def transcribe(self, audio: Pcm, hints: Sequence[str] = ()) -> Transcript:
         """Recognise one utterance (8 or 16 kHz). `hints` are words likely to occur. Runs off the event loop.
 
@@ -53,6 +61,11 @@ class Recogniser(Protocol):
 
 class Synthesiser(Protocol):
     """Words to audio."""
+
+    @property
+    def processor(self) -> str | None:
+        """Whose engine it is; see `Recogniser.processor`."""
+        ...
 
     async def speak(self, text: str) -> Pcm:
         """Speak German `text`. Runs off the event loop. Raises SpeechError."""

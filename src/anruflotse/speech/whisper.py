@@ -193,6 +193,9 @@ class WhisperRecogniser:
     first served. Build it off the event loop or before the loop serves calls: loading takes up to a second.
     """
 
+    processor: Final = None
+    """It is our own: nothing leaves the machine."""
+
     def __init__(self, directory: Path, threads: int = 2, beam: int = 5, *, embedded: bool = True) -> None:
         """Load the model in `directory`; `embedded=False` takes any CTranslate2 Whisper model. Raises SpeechError."""
         self.engine = WhisperEngine(directory, threads, embedded=embedded)

@@ -38,6 +38,9 @@ _EVIDENCE = 3
 class Fused:
     """Ranks concerns by both heads of a model; stateless after construction, so calls may run in parallel threads."""
 
+    processor: None = None
+    """It is our own: nothing leaves the machine."""
+
     def __init__(
         self,
         model: models.Model,

@@ -27,6 +27,14 @@ class Ranking:
 class Classifier(Protocol):
     """Words to concerns."""
 
+    @property
+    def processor(self) -> str | None:
+        """Whose engine it is: the processor's key in the register, None for one that works on our own machines.
+
+        A processor's engine is only ever used behind the gate (`anruflotse.app.engines`).
+        """
+        ...
+
     def rank(self, text: str) -> Ranking:
         """Rank every concern of the catalogue for `text`; probabilities sum to 1.
 

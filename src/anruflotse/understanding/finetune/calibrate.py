@@ -96,6 +96,7 @@ class _Remembering:
     """A classifier that looks its answers up: every threshold is tried on the same ones."""
 
     rankings: dict[str, Ranking]
+    processor: None = None
 
     def rank(self, text: str) -> Ranking:
         return self.rankings[text]
