@@ -78,11 +78,14 @@ class Records:
         environment: Mapping[str, str] | None = None,
         ring: Keyring | None = None,
         busy_seconds: float = 1.0,
+        rows_url: str | None = None,
+        keys_url: str | None = None,
     ) -> None:
         """Keep records in `directory` for `retention_days` after their recording.
 
         The master key is looked for in `environment` (default: the process's) and the directory, unless `ring` is
-        given. A locked store is waited for `busy_seconds`. Raises `ValueError` for more than 28 days without reason.
+        given. A locked store is waited for `busy_seconds`. With `rows_url` and `keys_url` the stores are two PostgreSQL
+        databases. Raises `ValueError` for more than 28 days without reason, `StoreError` for unsuitable URLs.
         """
         self._clock = clock
         self._retention = retention(retention_days, longer_reason)
@@ -91,6 +94,8 @@ class Records:
             environment=os.environ if environment is None else environment,
             ring=ring,
             busy_seconds=busy_seconds,
+            rows_url=rows_url,
+            keys_url=keys_url,
         )
         self._door = Door(lambda: self._opener.stores().trail, clock)
         self._lock = threading.Lock()

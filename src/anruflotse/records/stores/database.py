@@ -14,20 +14,36 @@ from sqlalchemy import Connection
 class Database(Protocol):
     """One of the two databases. Every error leaves as `StoreError` with a static message that says what to do."""
 
+    @property
+    def place(self) -> str:
+        """Where it is, fit to be shown: without user and password."""
+        ...
+
     def read(self) -> AbstractContextManager[Connection]:
         """A transaction that reads."""
         ...
 
     def write(self) -> AbstractContextManager[Connection]:
-        """A transaction that writes: committed at the end of the block, else rolled back."""
+        """A transaction that writes: committed at the end of the block, else rolled back.
+
+        When the connection is lost during the commit, nobody knows whether it came to pass: the message says so, and
+        whoever tries again must be content with either.
+        """
         ...
 
     def records(self) -> int | None:
         """How many keys or records it holds, or None when it was never set up: then it may be set up from nothing."""
         ...
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep other processes, on other machines too, from opening this database at the same moment."""
+        ...
+
     def prepare(self) -> None:
-        """Make the database private and bring its tables up to date (migrations)."""
+        """Make the database private and bring its tables up to date (migrations). Several processes may do so at once.
+
+        Raises `StoreError` for a database of a newer version, or that of the other store.
+        """
         ...
 
     def in_place(self) -> bool:
@@ -39,11 +55,15 @@ class Database(Protocol):
         ...
 
     def scrub(self) -> bool:
-        """Remove deleted content from logs of changes; False when that has to wait."""
+        """Remove deleted content from logs of changes, as far as the database can; False when that has to wait."""
         ...
 
     def rewrite(self) -> None:
         """Write what is left anew, so that nothing of what was deleted stays behind between it."""
+        ...
+
+    def exposures(self) -> tuple[str, ...]:
+        """What about its set-up keeps copies of content it should not, each a sentence with the remedy."""
         ...
 
     def close(self) -> None:

@@ -10,7 +10,18 @@ from sqlalchemy import ColumnElement, Row, delete, func, insert, not_, or_, sele
 from anruflotse.records.model import DestroyReason, StoreError
 from anruflotse.records.restriction import Restriction
 from anruflotse.records.stores.database import Database
-from anruflotse.records.stores.tables import add_missing, bury, is_due, key_probes, key_tombstones, keys, masters
+from anruflotse.records.stores.tables import (
+    Tombstone,
+    add_missing,
+    bury,
+    is_due,
+    key_probes,
+    key_tombstones,
+    keys,
+    masters,
+    tombstones_because,
+    tombstones_of,
+)
 
 Place = tuple[int, str]
 """Where a page through expiries has got to: expiry and id of the last one seen."""
@@ -78,6 +89,12 @@ class KeyStore:
         with self.database.read() as connection:
             return {row.id: _stored(row) for row in connection.execute(found)}
 
+    def one(self, record_id: str) -> StoredKey | None:
+        """The key of a record as it is stored now, expired or not."""
+        with self.database.read() as connection:
+            row = connection.execute(select(keys).where(keys.c.id == record_id)).first()
+        return None if row is None else _stored(row)
+
     def existing(self, ids: Sequence[str]) -> set[str]:
         """Which of `ids` have a key, expired or not."""
         with self.database.read() as connection:
@@ -124,15 +141,19 @@ class KeyStore:
         with self.database.write() as connection:
             connection.execute(update(keys).where(keys.c.id.in_(ids)).values(pending=False))
 
-    def destroy(self, ids: Sequence[str], reason: DestroyReason, now: int) -> tuple[int, list[str]]:
+    def destroy(
+        self, ids: Sequence[str], reason: DestroyReason, now: int, *, unless_held: bool = False
+    ) -> tuple[int, list[str]]:
         """Delete these keys, leaving tombstones; how many there were, and which of `ids` have no key now.
 
         Keys another process is destroying at this moment are left to it (PostgreSQL: `SKIP LOCKED`) and do not count as
-        gone, for it has not committed yet.
+        gone, for it has not committed yet. With `unless_held` nor do those that are held beyond their expiry.
         """
         with self.database.write() as connection:
             there = set(connection.execute(select(keys.c.id).where(keys.c.id.in_(ids))).scalars())
             mine = select(keys.c.id).where(keys.c.id.in_(ids)).order_by(keys.c.id).with_for_update(skip_locked=True)
+            if unless_held:
+                mine = mine.where(not_(keys.c.held))
             taken = list(connection.execute(mine).scalars())
             connection.execute(delete(keys).where(keys.c.id.in_(taken)))
             bury(connection, key_tombstones, taken, reason, now)
@@ -149,9 +170,20 @@ class KeyStore:
         }
         return self._replace(key, wrapped, key.master, columns)
 
-    def rewrap(self, key: StoredKey, wrapped: bytes, master: str) -> bool:
-        """Replace how `key` is wrapped; False when it was changed or destroyed meanwhile."""
-        return self._replace(key, wrapped, master, {})
+    def rewrap(self, moved: Sequence[tuple[StoredKey, StoredKey]]) -> int:
+        """Replace how keys are wrapped, each given before and after; how many were not changed or destroyed meanwhile.
+
+        One transaction: give it few.
+        """
+        with self.database.write() as connection:
+            return sum(
+                connection.execute(
+                    update(keys)
+                    .where(keys.c.id == before.id, keys.c.wrapped == before.wrapped)
+                    .values(wrapped=after.wrapped, master=after.master)
+                ).rowcount
+                for before, after in moved
+            )
 
     def under_other_masters(self, master: str, after: str, limit: int) -> list[StoredKey]:
         """A page of the keys wrapped with another master key than `master`, in order, beyond `after`."""
@@ -195,10 +227,15 @@ class KeyStore:
         with self.database.read() as connection:
             return connection.execute(select(func.count()).select_from(key_tombstones)).scalar_one()
 
-    def buried(self, ids: Sequence[str]) -> set[str]:
-        """Which of `ids` were destroyed here."""
+    def tombstones(self, ids: Sequence[str]) -> dict[str, Tombstone]:
+        """The tombstones of those of `ids` that were destroyed here."""
         with self.database.read() as connection:
-            return set(connection.execute(select(key_tombstones.c.id).where(key_tombstones.c.id.in_(ids))).scalars())
+            return tombstones_of(connection, key_tombstones, ids)
+
+    def destroyed_because(self, reasons: Sequence[str], after: str, limit: int) -> list[Tombstone]:
+        """A page of the tombstones with one of `reasons`, in the order of their ids, beyond `after`."""
+        with self.database.read() as connection:
+            return tombstones_because(connection, key_tombstones, reasons, after, limit)
 
     def probe(self, now: int) -> None:
         """Write something, durably. Raises `StoreError` when that is not possible."""

@@ -1,7 +1,7 @@
-"""Where the stores lie in a directory, and how they are opened: private, together, and never in place of lost ones.
+"""Where the stores lie, and how they are opened: private, together, and never in place of lost ones.
 
-- `DIRECTORY/records.sqlite`: rows, sealed; may go into a backup
-- `DIRECTORY/keys/keys.sqlite`: wrapped data keys; keep out of backups
+- `DIRECTORY/records.sqlite`, or a PostgreSQL database: rows, sealed; may go into a backup
+- `DIRECTORY/keys/keys.sqlite`, or a second PostgreSQL database: wrapped data keys; keep out of backups
 - `DIRECTORY/keys/master.key`: the master key, unless it comes from elsewhere; keep out of backups
 """
 
@@ -19,14 +19,16 @@ from anruflotse.records.audit.trail import Trail
 from anruflotse.records.model import StoreError
 from anruflotse.records.stores.database import Database
 from anruflotse.records.stores.keystore import KeyStore
+from anruflotse.records.stores.postgres import PostgresDatabase, parsed
 from anruflotse.records.stores.rowstore import RowStore
 from anruflotse.records.stores.sqlite import SqliteDatabase
-from anruflotse.records.stores.tables import keys, records
+from anruflotse.records.stores.tables import keys, records, secrets
 from anruflotse.records.sweeping import Sweeper
 from anruflotse.records.vault.envelope import Vault
-from anruflotse.records.vault.keyring import Keyring, SingleKeyring
-from anruflotse.records.vault.master import LocalMaster, find_master
-from anruflotse.records.vault.secrets import FINGERPRINT, Secrets
+from anruflotse.records.vault.keyring import Keyring, fitting
+from anruflotse.records.vault.master import LocalMaster
+from anruflotse.records.vault.secrets import FINGERPRINT, Secrets, masters_of_secrets, new_secret
+from anruflotse.records.vault.sources import keyring
 
 ROWS_FILE = "records.sqlite"
 KEYS_DIRECTORY = "keys"
@@ -47,15 +49,40 @@ class Opener:
     """Opens the stores at first use and again whenever they were lost or replaced under way. Thread-safe."""
 
     def __init__(
-        self, directory: Path, *, environment: Mapping[str, str], ring: Keyring | None, busy_seconds: float
+        self,
+        directory: Path,
+        *,
+        environment: Mapping[str, str],
+        ring: Keyring | None,
+        busy_seconds: float,
+        rows_url: str | None = None,
+        keys_url: str | None = None,
     ) -> None:
-        """Touch nothing yet. `ring` replaces the look-up of a local master key (see `find_master`)."""
+        """Touch nothing yet. `ring` replaces the look-up of a local master key (see `vault.sources`).
+
+        With both URLs the stores are PostgreSQL databases. Raises `StoreError` for one URL alone, for twice the same
+        database, and for what is no PostgreSQL URL.
+        """
         self._directory = directory
         self._keys_directory = directory / KEYS_DIRECTORY
         self._environment = environment
         self._ring = ring
-        self._key_database: Database = SqliteDatabase("key store", self._keys_directory / KEYS_FILE, keys, busy_seconds)
-        self._row_database: Database = SqliteDatabase("record store", directory / ROWS_FILE, records, busy_seconds)
+        files = (
+            SqliteDatabase("key store", self._keys_directory / KEYS_FILE, keys, records.name, busy_seconds),
+            SqliteDatabase("record store", directory / ROWS_FILE, records, keys.name, busy_seconds),
+        )
+        self._key_database: Database
+        self._row_database: Database
+        self._files: tuple[SqliteDatabase, ...] = ()
+        if rows_url is None and keys_url is None:
+            self._key_database, self._row_database = files
+        else:
+            rows_url, keys_url = _different(rows_url, keys_url)
+            self._key_database = PostgresDatabase(
+                "key store", keys_url, keys, records.name, busy_seconds, rewritten=(keys.name, secrets.name)
+            )
+            self._row_database = PostgresDatabase("record store", rows_url, records, keys.name, busy_seconds)
+            self._files = files
         self._lock = threading.RLock()
         self._stores: Stores | None = None
         self._vault: Vault | None = None
@@ -80,15 +107,14 @@ class Opener:
         with self._lock:
             stores = self.stores()
             if self._vault is None:
-                ring = self._ring or self._local_ring()
+                ring = self._ring or self._local_ring(stores)
                 secrets = Secrets(self._key_database, ring)
-                for master in stores.keys.masters():
-                    ring.find(master)
-                current = ring.current()
-                if self._key_database.records() and isinstance(current, LocalMaster):
-                    # Numbers stored before the store had a key of its own for them were hashed with this one.
-                    secrets.get(FINGERPRINT, lambda: current.fingerprint_key)
-                self._vault = Vault(ring, secrets)
+                used = fitting(ring, lambda: {*stores.keys.masters(), *secrets.masters()})
+                # Numbers stored before the store had a key of its own for them were hashed with their master key's.
+                old = next((master.fingerprint_key for master in used if isinstance(master, LocalMaster)), None)
+                # Opened now, so that a ring with the right names and the wrong keys is told before anything else is.
+                secrets.get(FINGERPRINT, lambda: old or new_secret())
+                self._vault = Vault(ring, secrets, stores.keys)
             return self._vault
 
     def room(self) -> bool:
@@ -102,31 +128,58 @@ class Opener:
             self._key_database.close()
             self._row_database.close()
 
-    def _local_ring(self) -> Keyring:
-        may_create = not self._key_database.records()
-        return SingleKeyring(find_master(self._keys_directory, self._environment, may_create=may_create))
+    def _local_ring(self, stores: Stores) -> Keyring:
+        in_use = {*stores.keys.masters(), *masters_of_secrets(self._key_database)}
+        return keyring(self._keys_directory, self._environment, may_create=not in_use)
 
     def _open(self) -> None:
         _make_private(self._directory)
         _make_private(self._keys_directory)
-        with _alone(self._directory):
+        with _alone(self._directory), self._key_database.alone():
+            self._refuse_left_files()
             stored_keys, stored_rows = self._key_database.records(), self._row_database.records()
             # A store that is merely away (not mounted, moved) must not be replaced by an empty one: a sweep would then
             # take everything in the other one for half-written.
             if stored_keys is None and stored_rows:
                 message = (
-                    f"The key store {self._keys_directory / KEYS_FILE} is missing, but there are records: put it back. "
+                    f"The key store {self._key_database.place} is missing, but there are records: put it back. "
                     "If it is lost for good, so are the records: remove the record store as well."
                 )
                 raise StoreError(message)
             if stored_rows is None and stored_keys:
                 message = (
-                    f"The record store {self._directory / ROWS_FILE} is missing, but there are keys: put it back, or "
+                    f"The record store {self._row_database.place} is missing, but there are keys: put it back, or "
                     "remove the key store as well to begin anew."
                 )
                 raise StoreError(message)
             for database in (self._key_database, self._row_database):
                 database.prepare()
+
+    def _refuse_left_files(self) -> None:
+        """Records in files that nobody sweeps any more would outlive their time."""
+        for file in self._files:
+            if file.records():
+                message = (
+                    f"The store was moved to PostgreSQL, but there are still records in {file.place}: unset "
+                    "records.rows and records.keys until they have ended, then remove that file."
+                )
+                raise StoreError(message)
+            file.close()
+
+
+def _different(rows_url: str | None, keys_url: str | None) -> tuple[str, str]:
+    """Both URLs, if they name two databases."""
+    if rows_url is None or keys_url is None:
+        message = "Records in PostgreSQL need two databases: set both records.rows and records.keys."
+        raise StoreError(message)
+    rows, keys_ = parsed("record store", rows_url), parsed("key store", keys_url)
+    if (rows.host, rows.port or 5432, rows.database) == (keys_.host, keys_.port or 5432, keys_.database):
+        message = (
+            "The record store and the key store need a database each, on two servers if you can: a backup of the one "
+            "must not hold the other."
+        )
+        raise StoreError(message)
+    return rows_url, keys_url
 
 
 def _make_private(directory: Path) -> None:

@@ -11,6 +11,7 @@ from anruflotse.records.model import Counter, DestroyReason, StoreError
 from anruflotse.records.stores.database import Database
 from anruflotse.records.stores.keystore import Place
 from anruflotse.records.stores.tables import (
+    Tombstone,
     add_missing,
     bury,
     contents,
@@ -19,6 +20,8 @@ from anruflotse.records.stores.tables import (
     records,
     row_probes,
     row_tombstones,
+    tombstones_because,
+    tombstones_of,
 )
 
 
@@ -146,13 +149,15 @@ class RowStore:
             bury(connection, row_tombstones, ids, reason, now)
             return len(taken)
 
-    def buried(self, after: str, limit: int) -> list[str]:
-        """A page of the ids that were destroyed here, in order, those beyond `after`."""
-        found = (
-            select(row_tombstones.c.id).where(row_tombstones.c.id > after).order_by(row_tombstones.c.id).limit(limit)
-        )
+    def tombstones(self, ids: Sequence[str]) -> dict[str, Tombstone]:
+        """The tombstones of those of `ids` that were destroyed here."""
         with self.database.read() as connection:
-            return list(connection.execute(found).scalars())
+            return tombstones_of(connection, row_tombstones, ids)
+
+    def destroyed_because(self, reasons: Sequence[str], after: str, limit: int) -> list[Tombstone]:
+        """A page of the tombstones with one of `reasons`, in the order of their ids, beyond `after`."""
+        with self.database.read() as connection:
+            return tombstones_because(connection, row_tombstones, reasons, after, limit)
 
     def tally(self, now: int, latest_expiry: int) -> Tally:
         """Count the records; those that expire after `latest_expiry` are overlong."""
@@ -192,6 +197,12 @@ class RowStore:
         with self.database.write() as connection:
             add_missing(connection, row_probes, [{"id": 1, "at": now}])
             connection.execute(update(row_probes).values(at=now))
+
+    def latest_time(self) -> int | None:
+        """The time of the last `probe`."""
+        with self.database.read() as connection:
+            found: int | None = connection.execute(select(func.max(row_probes.c.at))).scalar_one()
+            return found
 
     def _page(self, condition: ColumnElement[bool], after: str, limit: int) -> list[str]:
         found = select(records.c.id).where(condition, records.c.id > after).order_by(records.c.id).limit(limit)

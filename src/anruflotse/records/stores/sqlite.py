@@ -8,11 +8,11 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, create_engine, event, func, inspect, select
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.schema import Table
 
 from anruflotse.records.model import StoreError
+from anruflotse.records.stores.engine import EngineDatabase, Progress
 
 _FREE_BYTES = 64 * 1024 * 1024
 """Below this much free disk no further record is begun: expiry and erasure need room to write, too."""
@@ -30,21 +30,25 @@ _MESSAGES = {
 }
 
 
-class SqliteDatabase:
+class SqliteDatabase(EngineDatabase):
     """A database file, opened at first use. Every error leaves as `StoreError` with a static message."""
 
-    def __init__(self, name: str, path: Path, main: Table, busy_seconds: float) -> None:
-        """Open nothing yet. `name` is how messages call it, `main` the table that counts; a lock is waited for."""
-        self._name = name
+    def __init__(self, name: str, path: Path, main: Table, stranger: str, busy_seconds: float) -> None:
+        """Open nothing yet; a lock is waited for. See `EngineDatabase` for the rest."""
         self._path = path
-        self._main = main
         self._file: tuple[int, int] | None = None
         # hide_parameters: SQLAlchemy's messages otherwise quote what was to be written.
-        self._engine = create_engine(
+        engine = create_engine(
             URL.create("sqlite", database=str(path)), hide_parameters=True, connect_args={"timeout": busy_seconds}
         )
-        event.listen(self._engine, "connect", _configure)
-        event.listen(self._engine, "begin", _begin)
+        event.listen(engine, "connect", _configure)
+        event.listen(engine, "begin", _begin)
+        super().__init__(name, main, stranger, engine)
+
+    @property
+    def place(self) -> str:
+        """The file."""
+        return str(self._path)
 
     def make_file(self) -> None:
         """Make sure the file is there and private, before SQLite would make it with the umask of the day."""
@@ -57,7 +61,7 @@ class SqliteDatabase:
             finally:
                 os.close(handle)
         except OSError as error:
-            message = f"The {self._name} {self._path} cannot be opened ({error.strerror}): check owner, mode and disk."
+            message = f"The {self.name} {self._path} cannot be opened ({error.strerror}): check owner, mode and disk."
             raise StoreError(message) from None
         self._file = (facts.st_dev, facts.st_ino)
 
@@ -75,18 +79,18 @@ class SqliteDatabase:
 
     def records(self) -> int | None:
         """See `Database.records`."""
-        if not self._path.exists():
-            return None
-        with self.read() as connection:
-            if not inspect(connection).has_table(self._main.name):
-                return None
-            return connection.execute(select(func.count()).select_from(self._main)).scalar_one()
+        return super().records() if self._path.exists() else None
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """See `Database.alone`: nothing to do, for whoever opens the files holds a lock on their directory."""
+        yield
 
     def prepare(self) -> None:
         """See `Database.prepare`."""
         self.make_file()
         with self.write() as connection:
-            self._main.metadata.create_all(connection)
+            self._migrate(connection)
 
     def room(self) -> bool:
         """See `Database.room`."""
@@ -95,22 +99,6 @@ class SqliteDatabase:
         except OSError:
             return False
         return facts.f_bavail * facts.f_frsize >= _FREE_BYTES
-
-    @contextlib.contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A transaction that reads."""
-        with self._translated(), self._engine.connect() as connection, connection.begin():
-            yield connection
-
-    @contextlib.contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that writes: locked from its start, committed at the end of the block, else rolled back."""
-        with (
-            self._translated(),
-            self._engine.connect().execution_options(anruflotse_writes=True) as connection,
-            connection.begin(),
-        ):
-            yield connection
 
     def scrub(self) -> bool:
         """Empty the write-ahead log, which still holds deleted bytes; False when a reader prevents it for now.
@@ -136,23 +124,18 @@ class SqliteDatabase:
             cursor.execute("VACUUM")
             cursor.close()
 
-    def close(self) -> None:
-        """Close every connection."""
-        self._engine.dispose()
+    def exposures(self) -> tuple[str, ...]:
+        """See `Database.exposures`: a file keeps no history of its own."""
+        return ()
 
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            full_name: str = getattr(cause, "sqlite_errorname", "")
-            # SQLITE_IOERR_WRITE and the like are told as their family.
-            name = next((known for known in _MESSAGES if full_name.startswith(known)), "")
-            message = f"The {self._name} {self._path} failed: {_MESSAGES.get(name, 'unexpected error, see doctor')}."
-        else:
-            return
-        raise StoreError(message) from None
+    def _driver_errors(self) -> tuple[type[Exception], ...]:
+        return (sqlite3.Error,)
+
+    def _told(self, error: BaseException, progress: Progress) -> str:  # noqa: ARG002 - a file is never half reached
+        full_name: str = getattr(error, "sqlite_errorname", "")
+        # SQLITE_IOERR_WRITE and the like are told as their family.
+        name = next((known for known in _MESSAGES if full_name.startswith(known)), "")
+        return _MESSAGES.get(name, "unexpected error, see doctor")
 
 
 def _configure(connection: sqlite3.Connection, _record: object) -> None:

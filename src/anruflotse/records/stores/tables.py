@@ -8,6 +8,7 @@ what they amount to, and a test compares the two.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import (
     BigInteger,
@@ -17,12 +18,15 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
     String,
     Table,
+    false,
     or_,
+    select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -60,15 +64,16 @@ keys = Table(
     # Beside the key, not in the rows: it dies with the key, and no backup of the rows tells who called.
     Column("caller", String(64), nullable=True, index=True),
     Column("created_at", BigInteger, nullable=False),
-    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("expires_at", BigInteger, nullable=False),
     # Until a sweep has seen the row as well: a key whose row never came is a half-written record.
     Column("pending", Boolean, nullable=False, index=True),
     # Restriction (Art. 18 GDPR) lies here and not in the rows: an old backup of the rows must not lift it. It is bound
     # into the wrapped key, so that editing these columns makes the record unreadable instead of free.
     Column("restriction", String(1), nullable=True),
     Column("restricted_at", BigInteger, nullable=True),
-    Column("held", Boolean, nullable=False),
+    Column("held", Boolean, nullable=False, server_default=false()),
     Column("review_at", BigInteger, nullable=True, index=True),
+    Index("ix_keys_due", "expires_at", "id"),
     _sane("expires_at"),
 )
 masters = Table(
@@ -109,10 +114,11 @@ records = Table(
     Column("reference", String(64), nullable=False, unique=True),
     Column("started_at", BigInteger, nullable=False),
     Column("recorded_at", BigInteger, nullable=False, index=True),
-    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("expires_at", BigInteger, nullable=False),
     Column("legal_basis", String(200), nullable=False),
     Column("purpose", String(40), nullable=False),
     Column("format", Integer, nullable=False),
+    Index("ix_records_due", "expires_at", "id"),
     _sane("recorded_at"),
     _sane("expires_at"),
 )
@@ -174,4 +180,29 @@ def add_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str
 
 def bury(connection: Connection, tombstones: Table, ids: Sequence[str], reason: str, now: int) -> None:
     """Leave a tombstone for each of `ids` that has none."""
-    add_missing(connection, tombstones, [{"id": one, "at": now, "reason": reason} for one in ids])
+    # In order: two processes that bury the same ones must not wait for each other.
+    add_missing(connection, tombstones, [{"id": one, "at": now, "reason": reason} for one in sorted(ids)])
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """What is left of a destroyed record: `at` in microseconds, `reason` a `DestroyReason`."""
+
+    id: str
+    at: int
+    reason: str
+
+
+def tombstones_of(connection: Connection, tombstones: Table, ids: Sequence[str]) -> dict[str, Tombstone]:
+    """The tombstones of those of `ids` that have one."""
+    found = connection.execute(select(tombstones).where(tombstones.c.id.in_(ids)))
+    return {row.id: Tombstone(row.id, row.at, row.reason) for row in found}
+
+
+def tombstones_because(
+    connection: Connection, tombstones: Table, reasons: Sequence[str], after: str, limit: int
+) -> list[Tombstone]:
+    """A page of the tombstones with one of `reasons`, in the order of their ids, beyond `after`."""
+    found = select(tombstones).where(tombstones.c.reason.in_(reasons), tombstones.c.id > after)
+    rows = connection.execute(found.order_by(tombstones.c.id).limit(limit))
+    return [Tombstone(row.id, row.at, row.reason) for row in rows]

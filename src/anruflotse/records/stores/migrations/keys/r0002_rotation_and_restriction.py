@@ -1,0 +1,45 @@
+"""Rotation of the master key, restriction beside the key, secrets of the store, and signed heads of the audit trail."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Add what is new; the master keys in use are the active ones."""
+    op.add_column("keys", sa.Column("restriction", sa.String(1), nullable=True))
+    op.add_column("keys", sa.Column("restricted_at", sa.BigInteger, nullable=True))
+    op.add_column("keys", sa.Column("held", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.add_column("keys", sa.Column("review_at", sa.BigInteger, nullable=True))
+    op.create_index("ix_keys_master", "keys", ["master"])
+    op.create_index("ix_keys_review_at", "keys", ["review_at"])
+    # With the id, so that a page through what is due comes out of the index in its order.
+    op.drop_index("ix_keys_expires_at", "keys")
+    op.create_index("ix_keys_due", "keys", ["expires_at", "id"])
+    op.create_table(
+        "masters",
+        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
+    )
+    op.execute(
+        "INSERT INTO masters (id, state, at) SELECT master, 'active', MIN(created_at) FROM keys GROUP BY master"
+    )
+    op.create_table(
+        "secrets",
+        sa.Column("name", sa.String(20), primary_key=True),
+        sa.Column("wrapped", sa.LargeBinary, nullable=False),
+        sa.Column("master", sa.String(64), nullable=False),
+    )
+    op.create_table(
+        "heads",
+        sa.Column("day", sa.String(10), primary_key=True),
+        sa.Column("seq", sa.BigInteger, nullable=False),
+        sa.Column("hash", sa.String(64), nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("signature", sa.LargeBinary, nullable=False),
+    )
