@@ -67,7 +67,7 @@ class Cluster:
         }
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - Debian's own program, with our arguments
                 [*_as_user(), self._programs / "postgres", "-D", self.directory / "data", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -116,11 +116,10 @@ class Cluster:
         """Where a database is, with user and password."""
         return f"postgresql://{USER}:{self._password}@127.0.0.1:{self.port}/{name}"
 
-    def administer(self, statement: sql.Composable | str, database: str = "postgres") -> list[tuple[object, ...]]:
+    def administer(self, statement: sql.Composed | str, database: str = "postgres") -> list[tuple[object, ...]]:
         """Run a statement as the administrator, committed at once; its rows, if it has any."""
-        query = sql.SQL(statement) if isinstance(statement, str) else statement  # type: ignore[arg-type]
         with self._administrator(database) as connection:
-            cursor = connection.execute(query)
+            cursor = connection.execute(statement.encode() if isinstance(statement, str) else statement)
             return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
 
     def log(self) -> str:

@@ -28,6 +28,8 @@ class EngineDatabase(abc.ABC):
 
     name: str
     """How messages call it."""
+    _driver_error: type[Exception]
+    """What the driver raises when it is used without SQLAlchemy."""
 
     def __init__(self, name: str, main: Table, stranger: str, engine: Engine) -> None:
         """`main` is the table that counts; one called `stranger` belongs into the other database."""
@@ -94,13 +96,9 @@ class EngineDatabase(abc.ABC):
         progress = Progress()
         try:
             yield progress
-        except (SQLAlchemyError, OSError, *self._driver_errors()) as error:
+        except (SQLAlchemyError, OSError, self._driver_error) as error:
             cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
             message = f"The {self.name} {self.place} failed: {self._told(cause, progress)}."
         else:
             return
         raise StoreError(message) from None
-
-    @abc.abstractmethod
-    def _driver_errors(self) -> tuple[type[Exception], ...]:
-        """What the driver raises when it is used without SQLAlchemy."""

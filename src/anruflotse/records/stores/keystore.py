@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, Row, delete, func, insert, not_, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, not_, or_, select, update
 
 from anruflotse.records.model import DestroyReason, StoreError
 from anruflotse.records.restriction import Restriction
@@ -14,6 +14,7 @@ from anruflotse.records.stores.tables import (
     Tombstone,
     add_missing,
     bury,
+    due_page,
     is_due,
     key_probes,
     key_tombstones,
@@ -61,15 +62,12 @@ class KeyStore:
         Raises `RetiredMasterError` when its master key was retired meanwhile.
         """
         with self.database.write() as connection:
-            # Shared lock: a rotation that retires the master key waits for this, or this for it.
-            state = connection.execute(
-                select(masters.c.state).where(masters.c.id == key.master).with_for_update(read=True)
-            ).scalar_one_or_none()
-            if state == "retired":
+            if _state(connection, key.master) is None:
+                add_missing(connection, masters, [{"id": key.master, "state": "active", "at": now}])
+            # Looked at again: another process may have brought it in, and retired it, at this moment.
+            if _state(connection, key.master) == "retired":
                 message = "The master key was rotated at this moment: try again."
                 raise RetiredMasterError(message)
-            if state is None:
-                add_missing(connection, masters, [{"id": key.master, "state": "active", "at": now}])
             connection.execute(
                 insert(keys).values(
                     id=key.id,
@@ -118,13 +116,7 @@ class KeyStore:
 
     def due(self, now: int, after: Place, limit: int) -> list[Place]:
         """A page of the expired keys that are not held, earliest expiry first, beyond `after`."""
-        place = tuple_(keys.c.expires_at, keys.c.id)
-        found = (
-            select(keys.c.expires_at, keys.c.id)
-            .where(is_due(keys, now), not_(keys.c.held), place > tuple_(*after))
-            .order_by(keys.c.expires_at, keys.c.id)
-            .limit(limit)
-        )
+        found = due_page(keys, now, after, limit, not_(keys.c.held))
         with self.database.read() as connection:
             return [(row.expires_at, row.id) for row in connection.execute(found)]
 
@@ -138,8 +130,11 @@ class KeyStore:
 
     def settle(self, ids: Sequence[str]) -> None:
         """Note that the rows of these keys are there."""
+        # What another process has its hands on is left to it, lest two sweeps wait for each other.
+        mine = select(keys.c.id).where(keys.c.id.in_(ids)).order_by(keys.c.id).with_for_update(skip_locked=True)
         with self.database.write() as connection:
-            connection.execute(update(keys).where(keys.c.id.in_(ids)).values(pending=False))
+            taken = list(connection.execute(mine).scalars())
+            connection.execute(update(keys).where(keys.c.id.in_(taken)).values(pending=False))
 
     def destroy(
         self, ids: Sequence[str], reason: DestroyReason, now: int, *, unless_held: bool = False
@@ -259,6 +254,13 @@ class KeyStore:
         found = select(keys.c.id).where(condition, keys.c.id > after).order_by(keys.c.id).limit(limit)
         with self.database.read() as connection:
             return list(connection.execute(found).scalars())
+
+
+def _state(connection: Connection, master: str) -> str | None:
+    """Whether a master key is in use, under a shared lock: a rotation that retires it waits for us, or we for it."""
+    found = select(masters.c.state).where(masters.c.id == master).with_for_update(read=True)
+    state: str | None = connection.execute(found).scalar_one_or_none()
+    return state
 
 
 def _stored(row: Row[tuple[object, ...]]) -> StoredKey:

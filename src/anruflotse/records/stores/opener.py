@@ -3,6 +3,7 @@
 - `DIRECTORY/records.sqlite`, or a PostgreSQL database: rows, sealed; may go into a backup
 - `DIRECTORY/keys/keys.sqlite`, or a second PostgreSQL database: wrapped data keys; keep out of backups
 - `DIRECTORY/keys/master.key`: the master key, unless it comes from elsewhere; keep out of backups
+- `DIRECTORY/erased.log`: the journal of erasures (see `retention.journal`); keep it when stores are put back
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from pathlib import Path
 
 from anruflotse.records.audit.trail import Trail
 from anruflotse.records.model import StoreError
+from anruflotse.records.retention import journal
+from anruflotse.records.retention.journal import Journal
+from anruflotse.records.retention.sweeping import Sweeper
 from anruflotse.records.stores.database import Database
 from anruflotse.records.stores.keystore import KeyStore
 from anruflotse.records.stores.postgres import PostgresDatabase, parsed
 from anruflotse.records.stores.rowstore import RowStore
 from anruflotse.records.stores.sqlite import SqliteDatabase
 from anruflotse.records.stores.tables import keys, records, secrets
-from anruflotse.records.sweeping import Sweeper
 from anruflotse.records.vault.envelope import Vault
 from anruflotse.records.vault.keyring import Keyring, fitting
 from anruflotse.records.vault.master import LocalMaster
@@ -96,7 +99,10 @@ class Opener:
                 self._stores = self._vault = None
                 self._open()
                 keys_, rows = KeyStore(self._key_database), RowStore(self._row_database)
-                self._stores = Stores(keys_, rows, Sweeper(keys_, rows), Trail(self._row_database))
+                sweeper = Sweeper(keys_, rows, Journal(self._directory / journal.FILE))
+                # Before the first read: the stores may have been put back from a backup.
+                sweeper.replay()
+                self._stores = Stores(keys_, rows, sweeper, Trail(self._row_database))
             return self._stores
 
     def vault(self) -> Vault:

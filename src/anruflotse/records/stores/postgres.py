@@ -19,7 +19,8 @@ from collections.abc import Iterator, Sequence
 
 import psycopg
 from sqlalchemy import URL, Connection, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.schema import Table
 
 from anruflotse.records.model import StoreError
@@ -66,6 +67,20 @@ _MESSAGES = {
 _GONE = ("08", "57P", "25P", "42P01", "3D000")
 """After these the database may be another one when it is back: everything is looked at anew."""
 
+_MAY_CHECKPOINT = (
+    "SELECT current_setting('is_superuser') = 'on' OR EXISTS ("
+    "SELECT FROM pg_roles WHERE rolname = 'pg_checkpoint' AND pg_has_role(oid, 'USAGE'))"
+)
+_EXPOSURES = """
+SELECT current_setting('archive_mode') <> 'off' AS archived,
+       EXISTS (SELECT FROM pg_replication_slots WHERE NOT active) AS idle,
+       current_setting('log_error_verbosity') <> 'terse' AS detailed,
+       current_setting('log_parameter_max_length') <> '0' AND (
+           current_setting('log_statement') IN ('mod', 'all')
+           OR current_setting('log_min_duration_statement') <> '-1'
+           OR current_setting('log_min_duration_sample') <> '-1'
+       ) AS logged
+"""
 # Errors of the log-in come without a code (https://github.com/psycopg/psycopg/issues/1188), in the server's language.
 _LOGIN_TEXTS = (
     (("does not exist", "existiert nicht"), ("database", "atenbank"), _DATABASE),
@@ -88,6 +103,8 @@ _QUIET = {
 
 class PostgresDatabase(EngineDatabase):
     """A PostgreSQL database, connected to at first use. Every error leaves as `StoreError` with a static message."""
+
+    _driver_error = psycopg.Error
 
     def __init__(
         self, name: str, url: str, main: Table, stranger: str, busy_seconds: float, rewritten: Sequence[str] = ()
@@ -181,38 +198,31 @@ class PostgresDatabase(EngineDatabase):
         if not self._rewritten:
             return
         self._maintain([f"VACUUM FULL {table}" for table in self._rewritten])
-        with contextlib.suppress(StoreError):
-            # For superusers and the role pg_checkpoint; without it the server does so within checkpoint_timeout.
+        with self.read() as connection:
+            may = connection.exec_driver_sql(_MAY_CHECKPOINT).scalar_one()
+        if may:  # otherwise the server does so by itself within checkpoint_timeout
             self._maintain(["CHECKPOINT"])
 
     def exposures(self) -> tuple[str, ...]:
         """See `Database.exposures`: archives of the write-ahead log, idle replication slots, parameters in the log."""
         found: list[str] = []
         with self.read() as connection:
-
-            def setting(name: str) -> str:
-                row = connection.exec_driver_sql(f"SELECT current_setting('{name}', true)").scalar_one()  # noqa: S608 - names in this function
-                return str(row)
-
-            if self._rewritten and setting("archive_mode") != "off":
-                found.append(
-                    "The write-ahead log of the key store is archived, which keeps destroyed keys: "
-                    "give it a server of its own with archive_mode = off."
-                )
-            idle = connection.exec_driver_sql("SELECT count(*) FROM pg_replication_slots WHERE NOT active").scalar_one()
-            if self._rewritten and idle:
-                found.append(
-                    "A replication slot nobody reads makes the key store's server keep its write-ahead log, and "
-                    "destroyed keys in it: drop the slot (pg_drop_replication_slot)."
-                )
-            logged = setting("log_statement") in {"mod", "all"} or any(
-                int(setting(f"log_min_duration_{kind}").rstrip("msinhd ") or 0) >= 0 for kind in ("statement", "sample")
+            facts = connection.exec_driver_sql(_EXPOSURES).one()
+        if self._rewritten and facts.archived:
+            found.append(
+                "The write-ahead log of the key store is archived, which keeps destroyed keys: "
+                "give it a server of its own with archive_mode = off."
             )
-            if (logged and setting("log_parameter_max_length") != "0") or setting("log_error_verbosity") != "terse":
-                found.append(
-                    f"The server of the {self.name} may note stored values in its log: "
-                    "ALTER ROLE … SET log_error_verbosity = terse, and the same for log_parameter_max_length = 0."
-                )
+        if self._rewritten and facts.idle:
+            found.append(
+                "A replication slot nobody reads makes the key store's server keep its write-ahead log, and "
+                "destroyed keys in it: drop the slot (pg_drop_replication_slot)."
+            )
+        if facts.logged or facts.detailed:
+            found.append(
+                f"The server of the {self.name} may note stored values in its log: as its administrator, "
+                "ALTER ROLE … SET log_error_verbosity = 'terse' and SET log_parameter_max_length = 0."
+            )
         return tuple(found)
 
     def _maintain(self, statements: Sequence[str]) -> None:
@@ -250,9 +260,6 @@ class PostgresDatabase(EngineDatabase):
             (list(_QUIET), list(_QUIET.values())),
         )
         connection.autocommit = False
-
-    def _driver_errors(self) -> tuple[type[Exception], ...]:
-        return (psycopg.Error,)
 
     def _told(self, error: BaseException, progress: Progress) -> str:
         if isinstance(error, PoolTimeoutError):

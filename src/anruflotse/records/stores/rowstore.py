@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, not_, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, not_, or_, select, update
 
 from anruflotse.records.model import Counter, DestroyReason, StoreError
 from anruflotse.records.stores.database import Database
@@ -16,6 +16,7 @@ from anruflotse.records.stores.tables import (
     bury,
     contents,
     counters,
+    due_page,
     is_due,
     records,
     row_probes,
@@ -114,13 +115,7 @@ class RowStore:
 
     def due(self, now: int, after: Place, limit: int) -> list[Place]:
         """A page of the expired records, earliest expiry first, beyond `after`."""
-        place = tuple_(records.c.expires_at, records.c.id)
-        found = (
-            select(records.c.expires_at, records.c.id)
-            .where(is_due(records, now), place > tuple_(*after))
-            .order_by(records.c.expires_at, records.c.id)
-            .limit(limit)
-        )
+        found = due_page(records, now, after, limit)
         with self.database.read() as connection:
             return [(row.expires_at, row.id) for row in connection.execute(found)]
 

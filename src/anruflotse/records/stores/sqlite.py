@@ -33,6 +33,8 @@ _MESSAGES = {
 class SqliteDatabase(EngineDatabase):
     """A database file, opened at first use. Every error leaves as `StoreError` with a static message."""
 
+    _driver_error = sqlite3.Error
+
     def __init__(self, name: str, path: Path, main: Table, stranger: str, busy_seconds: float) -> None:
         """Open nothing yet; a lock is waited for. See `EngineDatabase` for the rest."""
         self._path = path
@@ -127,9 +129,6 @@ class SqliteDatabase(EngineDatabase):
     def exposures(self) -> tuple[str, ...]:
         """See `Database.exposures`: a file keeps no history of its own."""
         return ()
-
-    def _driver_errors(self) -> tuple[type[Exception], ...]:
-        return (sqlite3.Error,)
 
     def _told(self, error: BaseException, progress: Progress) -> str:  # noqa: ARG002 - a file is never half reached
         full_name: str = getattr(error, "sqlite_errorname", "")

@@ -22,11 +22,15 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Select,
     String,
     Table,
     false,
+    literal,
     or_,
     select,
+    tuple_,
+    union_all,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -168,6 +172,26 @@ row_probes = _probes(row_metadata)
 def is_due(table: Table, now: int) -> ColumnElement[bool]:
     """Whether a key or record has expired at `now`; an expiry that is no time at all counts as expired."""
     return or_(table.c.expires_at <= now, table.c.expires_at >= FAR)
+
+
+def due_page(
+    table: Table, now: int, after: tuple[int, str], limit: int, condition: ColumnElement[bool] | None = None
+) -> Select[int, str]:
+    """Expiry and id of what `is_due`, earliest expiry first, beyond `after`, `limit` of them.
+
+    Two ranges of the index instead of one condition with OR: with a million keys and few of them due, a database would
+    otherwise look at all of them.
+    """
+    expiry, name = table.c.expires_at, table.c.id
+    beyond = tuple_(expiry, name) > tuple_(literal(after[0], BigInteger), literal(after[1], String))
+    conditions = (beyond,) if condition is None else (beyond, condition)
+
+    def part(expired: ColumnElement[bool]) -> Select[int, str]:
+        inner = select(expiry, name).where(expired, *conditions).order_by(expiry, name).limit(limit).subquery()
+        return select(inner.c.expires_at, inner.c.id)
+
+    both = union_all(part(expiry <= now), part(expiry >= FAR)).subquery()
+    return select(both.c.expires_at, both.c.id).order_by(both.c.expires_at, both.c.id).limit(limit)
 
 
 def add_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:

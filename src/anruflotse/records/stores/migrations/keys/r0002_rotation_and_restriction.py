@@ -26,9 +26,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(10), nullable=False),
         sa.Column("at", sa.BigInteger, nullable=False),
     )
-    op.execute(
-        "INSERT INTO masters (id, state, at) SELECT master, 'active', MIN(created_at) FROM keys GROUP BY master"
-    )
+    op.execute("INSERT INTO masters (id, state, at) SELECT master, 'active', MIN(created_at) FROM keys GROUP BY master")
     op.create_table(
         "secrets",
         sa.Column("name", sa.String(20), primary_key=True),

@@ -43,9 +43,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "accesses",
-        sa.Column(
-            "seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True
-        ),
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("accessor", sa.String(80), nullable=False),
         sa.Column("purpose", sa.String(40), nullable=False),

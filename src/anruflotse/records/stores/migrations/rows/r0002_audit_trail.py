@@ -59,7 +59,9 @@ def upgrade() -> None:
 
 def _carry_over(bind: sa.Connection, audit: sa.Table) -> tuple[int, str]:
     """Chain the entries of the access log; the number and the hash of the last one. Roles were not known then."""
-    old = sa.table("accesses", *(sa.column(name) for name in ("seq", "at", "accessor", "purpose", "record_id", "result")))
+    old = sa.table(
+        "accesses", *(sa.column(name) for name in ("seq", "at", "accessor", "purpose", "record_id", "result"))
+    )
     after, seq, previous = 0, 0, _FIRST
     while page := bind.execute(sa.select(old).where(old.c.seq > after).order_by(old.c.seq).limit(_BATCH)).all():
         after, chained = page[-1].seq, []
