@@ -12,15 +12,17 @@ import hmac
 import re
 import secrets
 from dataclasses import replace
+from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from anruflotse.records.model import StoreError
 from anruflotse.records.restriction import Restriction
 from anruflotse.records.stores.keystore import StoredKey
-from anruflotse.records.vault.keyring import Keyring
-from anruflotse.records.vault.master import KEY_BYTES, NONCE_BYTES, Master, TamperedError
+from anruflotse.records.vault.keyring import Keyring, UnknownMasterError
+from anruflotse.records.vault.master import KEY_BYTES, NONCE_BYTES, TamperedError
 from anruflotse.records.vault.secrets import AUDIT, FINGERPRINT, Secrets
 
 FORMAT = 1
@@ -56,51 +58,80 @@ class DataKey:
         return f"<DataKey of {self._record_id}>"
 
 
+class StoredKeys(Protocol):
+    """What a vault wants to know of the key store."""
+
+    def one(self, record_id: str) -> StoredKey | None:
+        """The key of a record as it is stored now, expired or not."""
+        ...
+
+    def retired(self) -> set[str]:
+        """The master keys that have been retired."""
+        ...
+
+
 class Vault:
     """Makes and opens data keys under the master keys of a ring."""
 
-    def __init__(self, ring: Keyring, secrets_: Secrets) -> None:
+    def __init__(self, ring: Keyring, secrets_: Secrets, stored: StoredKeys) -> None:
         """Wrap with the current master key of `ring`; numbers are hashed with a key of `secrets_`."""
-        self._ring = ring
-        self._secrets = secrets_
+        self.ring = ring
+        self.secrets = secrets_
+        self._stored = stored
+
+    def check(self) -> None:
+        """Make certain that something could be wrapped and stored now. Raises `StoreError`."""
+        # In this order: a rotation brings the new master key before it retires the old one.
+        retired = self._stored.retired()
+        if self.ring.check() in retired:
+            message = (
+                "The current master key was taken out of use by an earlier rotation: put back the one that came after "
+                "it, or run `anruflotse keys rotate`."
+            )
+            raise StoreError(message)
 
     def new_key(self, record_id: str, expires_at: int) -> tuple[DataKey, StoredKey]:
         """A fresh data key, and what is stored of it; that opens only with the same id and expiry (microseconds)."""
         key = secrets.token_bytes(KEY_BYTES)
-        master = self._ring.current()
-        wrapped = master.wrap(key, _key_context(record_id, expires_at, None))
-        return DataKey(record_id, key), StoredKey(record_id, wrapped, master.id, expires_at)
+        wrapped = self.ring.wrap(key, _key_context(record_id, expires_at, None))
+        return DataKey(record_id, key), StoredKey(record_id, wrapped.data, wrapped.master, expires_at)
 
     def open_key(self, stored: StoredKey) -> DataKey:
         """The data key of a record. Raises `TamperedError` unless id, expiry and restriction are those it had."""
-        return DataKey(stored.id, self._unwrapped(stored))
+        try:
+            return DataKey(stored.id, self._unwrapped(stored))
+        except UnknownMasterError:
+            # A rotation may have wrapped it anew, and given the old master key up, since `stored` was read.
+            now = self._stored.one(stored.id)
+            if now is None or now.wrapped == stored.wrapped:
+                raise
+            if (now.expires_at, now.restriction) != (stored.expires_at, stored.restriction):
+                message = "The record was being changed by somebody else at the same time: try again."
+                raise StoreError(message) from None
+            return DataKey(now.id, self._unwrapped(now))
 
     def bound(self, stored: StoredKey, restriction: Restriction | None) -> bytes:
         """The wrapped key of `stored` as it has to be stored with another restriction. Raises `TamperedError`."""
         key = self._unwrapped(stored)
-        return self._ring.find(stored.master).wrap(key, _key_context(stored.id, stored.expires_at, restriction))
-
-    def rewrapped(self, stored: StoredKey, master: Master) -> bytes:
-        """The wrapped key of `stored` under another master key. Raises `TamperedError`."""
-        key = self._unwrapped(stored)
-        return master.wrap(key, _key_context(stored.id, stored.expires_at, stored.restriction))
+        return self.ring.find(stored.master).wrap(key, _key_context(stored.id, stored.expires_at, restriction))
 
     def moved(self, stored: StoredKey) -> StoredKey:
-        """`stored` under the current master key, whichever it was under. Raises `TamperedError`."""
-        master = self._ring.current()
-        return replace(stored, wrapped=self.rewrapped(stored, master), master=master.id)
+        """`stored` under the current master key, whichever it was under. Raises `TamperedError`, `StoreError`."""
+        context = _key_context(stored.id, stored.expires_at, stored.restriction)
+        wrapped = self.ring.wrap(self._unwrapped(stored), context)
+        return replace(stored, wrapped=wrapped.data, master=wrapped.master)
 
     def fingerprint(self, number: str) -> str:
         """The keyed hash by which a caller's number is found again, however it is written: HMAC-SHA256 (RFC 2104)."""
-        return hmac.new(self._secrets.get(FINGERPRINT), normalised(number).encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self.secrets.get(FINGERPRINT), normalised(number).encode(), hashlib.sha256).hexdigest()
 
     def signing_key(self) -> Ed25519PrivateKey:
         """The key that signs the heads of the audit trail (RFC 8032)."""
-        return Ed25519PrivateKey.from_private_bytes(self._secrets.get(AUDIT))
+        return Ed25519PrivateKey.from_private_bytes(self.secrets.get(AUDIT))
 
     def _unwrapped(self, stored: StoredKey) -> bytes:
         context = _key_context(stored.id, stored.expires_at, stored.restriction)
-        return self._ring.find(stored.master).unwrap(stored.wrapped, context)
+        return self.ring.find(stored.master).unwrap(stored.wrapped, context)
 
 
 def normalised(number: str) -> str:
