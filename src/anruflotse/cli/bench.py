@@ -17,32 +17,53 @@ if TYPE_CHECKING:
 Calls = Annotated[
     str | None, typer.Option("--calls", metavar="N,N", help="How many calls at once, one crowd after the other.")
 ]
-Quick = Annotated[bool, typer.Option("--quick", help="A minute instead of six: few calls, for a first impression.")]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="A minute instead of ten: few calls and records, for a first impression.")
+]
+Parts = Annotated[
+    list[str] | None, typer.Argument(metavar="[calls|records]...", help="What to measure; without, everything.")
+]
+_PARTS = ("calls", "records")
 _MOST = 400
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command(
-        "bench", epilog=examples("anruflotse bench", "anruflotse bench --quick", "anruflotse bench --calls 100 --json")
-    )(bench)
+        "bench",
+        epilog=examples(
+            "anruflotse bench", "anruflotse bench --quick", "anruflotse bench calls --calls 100 --json",
+            "anruflotse bench records",
+        ),
+    )(bench)  # fmt: skip
 
 
 def bench(
-    calls: Calls = None, quick: Quick = False, config: Config = None, data: Data = None, as_json: Json = False
+    parts: Parts = None,
+    calls: Calls = None,
+    quick: Quick = False,
+    config: Config = None,
+    data: Data = None,
+    as_json: Json = False,
 ) -> None:
-    """Measure how prompt the voicebot is, how many calls it carries, and what they cost, over real SIP on loopback.
+    """Measure how prompt the voicebot is, how many calls it carries, what they cost, and how the record store grows.
 
-    Every figure is shown with its limit, if there is one, and whether it is kept. Run it on a machine that does nothing
-    else. Exit code 3: the voicebot could not be started.
+    Calls are real SIP on loopback, records lie in a PostgreSQL of their own. Every figure is shown with its limit, if
+    there is one, and whether it is kept. Run it on a machine that does nothing else. Exit code 3: the voicebot or
+    PostgreSQL could not be started.
     """
     import asyncio
     import dataclasses
 
-    from anruflotse.bench import running
+    from anruflotse.bench import running, store
     from anruflotse.bench.bot import BenchError
+    from anruflotse.bench.cluster import ClusterError
     from anruflotse.bench.procfs import machine
 
+    wanted = set(parts or _PARTS)
+    if unknown := wanted - set(_PARTS):
+        message = f"{', '.join(sorted(unknown))} is not one of {', '.join(_PARTS)}."
+        raise typer.BadParameter(message)
     size = running.QUICK if quick else running.FULL
     if calls is not None:
         size = dataclasses.replace(size, crowds=_crowds(calls))
@@ -66,8 +87,11 @@ def bench(
 
     try:
         with _progress() as progress:
-            asyncio.run(running.measure(settings, size, progress, tell))
-    except BenchError as error:
+            if "calls" in wanted:
+                asyncio.run(running.measure(settings, size, progress, tell))
+            if "records" in wanted:
+                store.measure(store.QUICK if quick else store.FULL, progress, tell)
+    except (BenchError, ClusterError) as error:
         typer.echo(f"anruflotse: {error}", err=True)
         raise typer.Exit(3) from error
 
