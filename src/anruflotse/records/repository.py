@@ -40,8 +40,9 @@ from anruflotse.records.model import (
     retention,
 )
 from anruflotse.records.restriction import Ground, Restriction
+from anruflotse.records.retention.reconciling import Reconciled
 from anruflotse.records.stores.keystore import RetiredMasterError, StoredKey
-from anruflotse.records.stores.opener import Opener
+from anruflotse.records.stores.opener import Opener, Stores
 from anruflotse.records.stores.rowstore import Sealed, StoredRow
 from anruflotse.records.times import from_micros, to_micros
 from anruflotse.records.vault.envelope import FORMAT
@@ -100,6 +101,7 @@ class Records:
         self._door = Door(lambda: self._opener.stores().trail, clock)
         self._lock = threading.Lock()
         self._latest = clock.now()
+        self._asked: Stores | None = None
 
     def prepare(self) -> None:
         """Make or open the stores and the master key, as every method does. Raises `StoreError` with a remedy."""
@@ -319,7 +321,17 @@ class Records:
 
         An earlier `now` puts nothing off: what reads have been refused for expiry goes. Needs no master key.
         """
-        return self._opener.stores().sweeper.sweep(self._now(now))
+        swept = self._opener.stores().sweeper.sweep(self._now(now))
+        if not swept.failed:
+            self._settle_clock(swept.at)
+        return swept
+
+    def reconcile(self, *, force: bool = False) -> Reconciled:
+        """Put the stores right after a restore: what was destroyed once is destroyed again, halves are given up.
+
+        Raises `StoreError`, in particular when most records lack a half, which `force` accepts. Needs no master key.
+        """
+        return self._opener.stores().sweeper.reconcile(self._now(), force=force)
 
     def status(self) -> Status:
         """How many records there are and when the next one expires. Needs no master key."""
@@ -370,13 +382,37 @@ class Records:
         return tuple(found)
 
     def _now(self, suggested: datetime | None = None) -> datetime:
-        """The latest time this process has seen: setting the clock back does not bring anything back.
+        """The latest time this machine has seen: setting the clock back does not bring anything back.
 
-        Kept in this process only: one wild jump ahead must not stop the recording for good.
+        Kept in the stores, so that a restart does not forget it; unless it lies the whole retention ahead, for one wild
+        jump must not stop the recording for good. See `retention.sweeping` for what holds in each direction.
         """
+        remembered = self._remembered()
         with self._lock:
-            self._latest = max(self._latest, self._clock.now(), suggested or self._latest)
+            now = self._clock.now()
+            if remembered is not None and remembered - now < self._retention:
+                self._latest = max(self._latest, remembered)
+            self._latest = max(self._latest, now, suggested or self._latest)
             return self._latest
+
+    def _settle_clock(self, swept_at: datetime) -> None:
+        """Believe a clock that went back by the retention or more, once everything due until then is destroyed."""
+        with self._lock:
+            if self._latest <= swept_at and swept_at - self._clock.now() >= self._retention:
+                self._latest = self._clock.now()
+
+    def _remembered(self) -> datetime | None:
+        """The latest time the stores were written, told once each time they are opened."""
+        try:
+            stores = self._opener.stores()
+            if stores is self._asked:
+                return None
+            times = [time for time in (stores.keys.latest_time(), stores.rows.latest_time()) if time is not None]
+        except StoreError:
+            # Whoever needs the stores is told so by them.
+            return None
+        self._asked = stores
+        return from_micros(max(times)) if times else None
 
     def _found(
         self, record_id: str, fields: Sequence[str], accessor: Accessor, stated: Purpose, kind: Kind
@@ -406,7 +442,10 @@ class Records:
             wrapped = self._opener.vault().bound(key, restriction)
             # Before: no change without an entry. If it then fails, the trail says more than happened, never less.
             self._door.log(accessor, stated, Kind.RESTRICT, record_id, result)
-            if self._opener.stores().keys.restrict(key, wrapped, restriction):
+            stores = self._opener.stores()
+            if stores.keys.restrict(key, wrapped, restriction):
+                if key.restriction and key.restriction.held and not (restriction and restriction.held):
+                    stores.sweeper.lifted(record_id, self._now())
                 return
         message = "The record was being changed by somebody else at the same time: try again."
         raise StoreError(message)
