@@ -22,6 +22,10 @@ log = structlog.get_logger(__name__)
 
 PROBE_SECONDS = 5.0
 """How often the record store is asked whether it works; so long a call may believe it does."""
+RECONCILE_SECONDS = 86400.0
+"""How often the two stores are compared with each other, beside the start."""
+RECONCILE_AGAIN_SECONDS = 3600.0
+"""How soon that is tried again when it could not be done."""
 HAND_OVER_SECONDS = 45.0
 """After the drain time, so long callers have to be handed to a person before their calls are ended."""
 
@@ -91,8 +95,9 @@ class Service:
     def _open_records(self) -> None:
         """A store that cannot be opened costs the recordings, not the calls: it is tried again by the probe."""
         try:
+            # What was erased and came back with a backup is erased again here, before the first read. The long
+            # comparison of the stores follows while calls are taken.
             self._parts.records.prepare()
-            self._parts.records.sweep()
         except Exception:
             log.exception("the record store is not usable; calls are taken and not recorded")
         self._parts.metrics.store_up.set(self._parts.keeper.probe())
@@ -132,15 +137,29 @@ class Service:
             self._parts.metrics.store_up.set(healthy)
 
     async def _sweep(self) -> None:
+        """Sweep now and every so often; reconcile the stores now and once a day, hourly while that does not work."""
+        clock, due = self._parts.clock, 0.0
         while True:
-            await self._parts.clock.sleep(self._parts.settings.retention.sweep_seconds)
+            if clock.monotonic() >= due:
+                done = await self._reconcile()
+                due = clock.monotonic() + (RECONCILE_SECONDS if done else RECONCILE_AGAIN_SECONDS)
             try:
                 swept = await asyncio.to_thread(self._parts.records.sweep)
+                if swept.deleted:
+                    log.info("expired records deleted", deleted=swept.deleted)
             except Exception:
                 log.exception("the sweep for expired records failed; it is tried again")
-                continue
-            if swept.deleted:
-                log.info("expired records deleted", deleted=swept.deleted)
+            await clock.sleep(self._parts.settings.retention.sweep_seconds)
+
+    async def _reconcile(self) -> bool:
+        try:
+            done = await asyncio.to_thread(self._parts.records.reconcile)
+        except Exception:
+            log.exception("the record stores could not be reconciled; see anruflotse records reconcile")
+            return False
+        if done.returned or done.unpaired:
+            log.warning("the record stores were put right, as after a restore", count=done.returned + done.unpaired)
+        return True
 
     async def _finish_calls(self) -> None:
         """Let calls end by themselves for the drain time, then hand the rest to a person."""

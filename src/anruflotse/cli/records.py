@@ -31,6 +31,7 @@ def register(app: typer.Typer) -> None:
         )
     )(restrict)
     records.command(epilog=examples("anruflotse records unrestrict 3f0c9a4b5d6e7f8091a2b3c4d5e6f708"))(unrestrict)
+    records.command(epilog=examples("anruflotse records reconcile", "anruflotse records reconcile --json"))(reconcile)
     app.add_typer(records)
 
 
@@ -132,6 +133,31 @@ def unrestrict(
         store.lift(record_id, accessor(who, None, _RIGHTS))
     told = {"id": record_id, "restricted": False}
     emit(told, as_json, lines(told))
+
+
+def reconcile(
+    force: Annotated[
+        bool, typer.Option("--force", help="Give up what lacks its key or its row, even if that is nearly everything.")
+    ] = False,
+    config: Config = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Put the stores right after a restore, as every start does; exit code 1 when something resisted or is damaged."""
+    with opened(config, data) as store:
+        done = store.reconcile(force=force)
+    told = {
+        "returned": done.returned,
+        "unpaired": done.unpaired,
+        "deleted": done.rows_deleted,
+        "keys_destroyed": done.keys_destroyed,
+        "damaged": done.damaged,
+        "failed": done.failed,
+        "trail": done.trail,
+    }
+    emit(told, as_json, lines(told))
+    if done.failed or done.damaged or not done.trail:
+        raise typer.Exit(1)
 
 
 def _listed(summary: Summary) -> dict[str, object]:

@@ -12,6 +12,7 @@ import re
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -45,9 +46,11 @@ from anruflotse.records.stores.keystore import RetiredMasterError, StoredKey
 from anruflotse.records.stores.opener import Opener, Stores
 from anruflotse.records.stores.rowstore import Sealed, StoredRow
 from anruflotse.records.times import from_micros, to_micros
+from anruflotse.records.vault import rotation
 from anruflotse.records.vault.envelope import FORMAT
 from anruflotse.records.vault.keyring import Keyring
 from anruflotse.records.vault.master import TamperedError
+from anruflotse.records.vault.rotation import MasterStatus, Rotated
 
 HUMAN_DESK = "mensch"
 """The department, as it were, of calls that were handed to the human desk."""
@@ -118,7 +121,7 @@ class Records:
             # The clock has gone back so far that whatever is written now would count as expired already.
             return False
         try:
-            self._opener.vault()
+            self._opener.vault().check()
             stores = self._opener.stores()
             stores.keys.probe(to_micros(now))
             stores.rows.probe(to_micros(now))
@@ -126,6 +129,10 @@ class Records:
             _log.warning("The record store is not usable; calls are not recorded", exc_info=True)
             return False
         return self._opener.room()
+
+    def exposures(self) -> tuple[str, ...]:
+        """What about the databases' set-up keeps copies of what it should not: sentences, each with its remedy."""
+        return self._opener.exposures()
 
     def seal(self, draft: Draft) -> str:
         """Store `draft` encrypted and return the id of the record (32 hex digits).
@@ -284,7 +291,8 @@ class Records:
         if review_at is not None and review_at <= to_micros(now):
             message = "The date of review of a restriction must lie ahead."
             raise ValueError(message)
-        restriction = Restriction(ground, to_micros(now), held=hold, review_at=review_at)
+        # The clock's time, not the latest seen, which may stand still: it tells one hold of a record from the next.
+        restriction = Restriction(ground, to_micros(self._clock.now()), held=hold, review_at=review_at)
         self._rebind(record_id, restriction, accessor, stated, "restricted_held" if hold else "restricted")
 
     def lift(self, record_id: str, accessor: Accessor) -> None:
@@ -324,14 +332,43 @@ class Records:
         swept = self._opener.stores().sweeper.sweep(self._now(now))
         if not swept.failed:
             self._settle_clock(swept.at)
+        try:
+            self._opener.stores().trail.seal_day(self._clock.now())
+        except StoreError:
+            _log.warning("The head of the audit trail cannot be signed; the next sweep tries again", exc_info=True)
         return swept
 
     def reconcile(self, *, force: bool = False) -> Reconciled:
         """Put the stores right after a restore: what was destroyed once is destroyed again, halves are given up.
 
-        Raises `StoreError`, in particular when most records lack a half, which `force` accepts. Needs no master key.
+        The audit trail goes on after what a restore lost of it, with an entry that says so; without the master key it
+        does not, and the result tells that. Raises `StoreError`, in particular when most records lack a half, which
+        `force` accepts.
         """
-        return self._opener.stores().sweeper.reconcile(self._now(), force=force)
+        stores, now = self._opener.stores(), self._now()
+        try:
+            # First: as long as the trail is broken, nobody can read anything.
+            stores.trail.acknowledge_loss(self._clock.now())
+            trail = True
+        except StoreError:
+            _log.error("The audit trail cannot go on; see anruflotse audit verify", exc_info=True)
+            trail = False
+        return replace(stores.sweeper.reconcile(now, force=force), trail=trail)
+
+    def rotate(self, accessor: Accessor, purpose: str = Purpose.OPERATION, tell: rotation.Tell | None = None) -> Rotated:
+        """Replace the master key while reads and writes go on, or complete an earlier rotation; see `vault.rotation`.
+
+        Raises `AccessRefusedError`, and `StoreError`, after which it can be run again.
+        """
+        stated = self._door.admit(accessor, purpose, Kind.ROTATE)
+        self._door.log(accessor, stated, Kind.ROTATE, None, "granted")
+        rotated = rotation.rotate(self._opener.vault(), self._opener.stores().keys, to_micros(self._now()), tell)
+        self._door.log(accessor, stated, Kind.ROTATE, None, "done")
+        return rotated
+
+    def masters(self) -> Sequence[MasterStatus]:
+        """The master keys at hand or in use, by their names, the current one first. Raises `StoreError`."""
+        return rotation.status(self._opener.vault(), self._opener.stores().keys)
 
     def status(self) -> Status:
         """How many records there are and when the next one expires. Needs no master key."""
@@ -402,12 +439,17 @@ class Records:
                 self._latest = self._clock.now()
 
     def _remembered(self) -> datetime | None:
-        """The latest time the stores were written, told once each time they are opened."""
+        """The latest time the stores were written, told once each time they are opened.
+
+        Then also what they hold beyond its expiry is looked through, before anything of it can be read: they may come
+        from a backup.
+        """
         try:
             stores = self._opener.stores()
             if stores is self._asked:
                 return None
             times = [time for time in (stores.keys.latest_time(), stores.rows.latest_time()) if time is not None]
+            stores.sweeper.end_lifted(self._clock.now())
         except StoreError:
             # Whoever needs the stores is told so by them.
             return None
@@ -444,8 +486,8 @@ class Records:
             self._door.log(accessor, stated, Kind.RESTRICT, record_id, result)
             stores = self._opener.stores()
             if stores.keys.restrict(key, wrapped, restriction):
-                if key.restriction and key.restriction.held and not (restriction and restriction.held):
-                    stores.sweeper.lifted(record_id, self._now())
+                if key.restriction and key.restriction.held:
+                    stores.sweeper.lifted(record_id, key.restriction.since)
                 return
         message = "The record was being changed by somebody else at the same time: try again."
         raise StoreError(message)

@@ -37,7 +37,10 @@ _BLOCK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One record that must not come back; `at` in microseconds."""
+    """One record that must not come back, and when it was destroyed; or when the hold began that was lifted.
+
+    Times in microseconds.
+    """
 
     id: str
     at: int
@@ -77,7 +80,7 @@ class Journal:
         except OSError as error:
             message = (
                 f"The journal of erasures {self._path} cannot be written ({error.strerror}): check owner, mode and "
-                "disk. What was to be destroyed is; it is entered as soon as the file can be written."
+                "disk. What was to be done is done, but an old backup could undo it until that is entered here."
             )
             raise StoreError(message) from None
 

@@ -46,7 +46,8 @@ _log = structlog.get_logger(__name__)
 class Reconciled:
     """What was put right. `returned` records had been destroyed before and were back; `unpaired` lacked a half.
 
-    `damaged` counts places in the journal of erasures that cannot be read, `failed` records that resisted.
+    `damaged` counts places in the journal of erasures that cannot be read, `failed` records that resisted; `trail` is
+    False when the audit trail could not go on.
     """
 
     returned: int
@@ -55,6 +56,7 @@ class Reconciled:
     keys_destroyed: int
     damaged: int
     failed: int
+    trail: bool = True
 
 
 def too_many(unpaired: int, records: int) -> bool:
@@ -94,11 +96,11 @@ class Reconciler:
     def end_lifted(self, ending: Destroyer, at: int) -> None:
         """Destroy what an old backup holds beyond its expiry, though the hold was lifted since."""
         for page in self._journal.pages(_BATCH):
-            lifted = {entry.id: entry.at for entry in page if entry.reason == LIFTED}
-            held = self._keys.held(list(lifted)) if lifted else set()
+            lifted = {(entry.id, entry.at) for entry in page if entry.reason == LIFTED}
+            held = self._keys.held([record_id for record_id, _ in lifted]) if lifted else set()
             for key in self._keys.alive(sorted(held), at).values():
                 restriction = key.restriction
-                if key.expires_at <= at and restriction is not None and restriction.since <= lifted[key.id]:
+                if key.expires_at <= at and restriction is not None and (key.id, restriction.since) in lifted:
                     ending.destroy([key.id], DestroyReason.EXPIRED, at)
 
     def complete_journal(self) -> int:
@@ -126,7 +128,7 @@ class Reconciler:
         ending = Destroyer(self._keys, self._rows)
         damaged = self._journal.damaged()
         if damaged:
-            _log.error("The journal of erasures is damaged: not all of it counts", places=damaged)
+            _log.error("The journal of erasures is damaged: not all of it counts", count=damaged)
         back = self.replay()
         self.complete_journal()
         returned = records = unpaired = 0

@@ -107,9 +107,18 @@ class Sweeper:
             raise unjournaled
         return deleted, destroyed
 
-    def lifted(self, record_id: str, now: datetime) -> None:
-        """Enter that a record is no longer held, so that no backup holds it on. Raises `StoreError`."""
-        self._journal.add([Entry(record_id, to_micros(now), LIFTED)])
+    def lifted(self, record_id: str, since: int) -> None:
+        """Enter that a hold that began at `since` (microseconds) is over, so that no backup holds on.
+
+        Raises `StoreError`; then the hold is lifted here, but not for good.
+        """
+        self._journal.add([Entry(record_id, since, LIFTED)])
+
+    def end_lifted(self, now: datetime) -> None:
+        """Destroy what an old backup holds beyond its expiry, though the hold was lifted since. Raises `StoreError`."""
+        ending = Destroyer(self._keys, self._rows)
+        self._reconciler.end_lifted(ending, to_micros(now))
+        self._stale = self._stale or ending.keys_destroyed > 0
 
     def scrub(self) -> bool:
         """Empty the logs of both stores; False when one of them must wait for a reader."""
