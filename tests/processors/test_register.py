@@ -44,8 +44,8 @@ def test_every_category_is_explained_in_the_shipped_file() -> None:
 def test_the_example_in_the_shipped_file_can_be_used(tmp_path: Path) -> None:
     lines = shipped().splitlines()
     start = lines.index("#   vereinbarung:")
-    example = [line.removeprefix("#").replace("   ", "    ", 1) for line in lines[start : start + 7]]
-    example = [example[0], *(" " * 2 + line[2:] for line in example[1:])]
+    end = next(index for index, line in enumerate(lines) if line == "#" and index > start)
+    example = [line.removeprefix("#").replace("   ", "    ", 1) for line in lines[start:end]]
     file = tmp_path / "register.yaml"
     file.write_text(shipped().replace("    vereinbarung: null", "\n".join(example), 1), encoding="utf-8")
     agreement = load(file)["aristech"].agreement
@@ -55,6 +55,7 @@ def test_the_example_in_the_shipped_file_can_be_used(tmp_path: Path) -> None:
         date(2026, 2, 1),
         date(2027, 12, 31),
     )
+    assert [(sub.name, sub.place) for sub in agreement.subprocessors] == [("Rechenzentrum Beispiel AG", "DE")]
 
 
 def test_an_agreement_is_read() -> None:
@@ -65,6 +66,15 @@ def test_an_agreement_is_read() -> None:
     assert agreement.categories == {Category.AUDIO}
     assert agreement.places == ("DE", "AT")
     assert agreement.reference == "Akte 1"
+    assert agreement.subprocessors == ()
+
+
+def test_subprocessors_are_read_with_their_place() -> None:
+    subs = '      unterauftragnehmer: [{name: "Rechner AG", ort: AT}, {name: "Leitung KG", ort: NO}]\n'
+    agreement = load(FILE + subs)["stimme"].agreement
+    assert agreement is not None
+    assert [(sub.name, sub.place) for sub in agreement.subprocessors] == [("Rechner AG", "AT"), ("Leitung KG", "NO")]
+    assert agreement.all_places == ("DE", "AT", "NO")
 
 
 @pytest.mark.parametrize("end", ["", "      gueltig_bis: null\n"])
@@ -97,6 +107,9 @@ def test_the_eea_has_thirty_states() -> None:
         ("[DE, AT]", "[DE, Austria]", 13, 18, "`Austria` is not a state"),
         ("[DE, AT]", "[]", 13, 13, "at least one state"),
         ('      fundstelle: "Akte 1"\n', "", 9, 7, "`fundstelle` is missing"),
+        ("[sprachaufnahme]", "[sprachaufnahme, anruf]", 12, 41, "which the service does not need"),
+        ("fundstelle:", "unterauftragnehmer: [{name: x}]\n      fundstelle:", 14, 28, "`ort` is missing"),
+        ("fundstelle:", "unterauftragnehmer: [{name: x, ort: Wien}]\n      fundstelle:", 14, 43, "not a state"),
     ],
 )
 def test_complaints(right: str, wrong: str, line: int, column: int, told: str) -> None:
