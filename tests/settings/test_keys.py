@@ -24,6 +24,7 @@ def test_leaves_are_complete_and_unique() -> None:
         ("sip.codecs", "a list of pcma, pcmu, g722"),
         ("logging.format", "one of console, json"),
         ("sip.registration.password", "a password"),
+        ("records.rows", "a URL like postgresql://user:password@host:5432/database or null"),
         ("insurer.name", "text"),
     ],
 )
@@ -31,8 +32,14 @@ def test_what_is_allowed_is_put_in_words(key: str, allowed: str) -> None:
     assert next(leaf for leaf in leaves() if leaf.key == key).allowed == allowed
 
 
-def test_only_the_password_is_secret_and_only_the_registration_may_be_absent() -> None:
-    assert [leaf.key for leaf in leaves() if leaf.secret] == ["sip.registration.password"]
+def test_only_what_opens_something_is_secret_and_only_the_registration_may_be_absent() -> None:
+    assert [leaf.key for leaf in leaves() if leaf.secret] == [
+        "sip.registration.password",
+        "records.rows",
+        "records.keys",
+        "keys.vault.token",
+        "keys.vault.secret_id",
+    ]
     assert [group.key for group in groups() if group.nullable] == ["sip.registration"]
 
 

@@ -164,6 +164,18 @@ def test_a_section_that_is_null_in_the_file_can_be_filled_by_the_environment(her
             "sip: {registration: {registrar: pbx.example, user: bot}}\n",
             "sip.registration.password is missing: sip.registration needs it, and it must be a password.",
         ),
+        ("records: {rows: 'postgresql://u@h/d'}\n", "records.rows and records.keys belong together: set both, or"),
+        (
+            "records: {rows: 'postgresql://u:geheim@h/d', keys: 'postgresql://x:y@h:5432/d'}\n",
+            "records.rows and records.keys name the same database: make two, so that no backup of the records",
+        ),
+        *(
+            (
+                f"records: {{rows: '{url}', keys: 'postgresql://u:geheim@h/keys'}}\n",
+                "records.rows = *** is not allowed: it must be a URL like postgresql://user:password@host:5432/database.",
+            )
+            for url in ("mysql://u:p@h/d", "postgresql://u:p@h", "postgresql://u:p@h:x/d", "host=h", "/var/d.sqlite")
+        ),
     ],
 )
 def test_what_is_wrong_in_the_file_is_told_in_one_sentence(here: Path, text: str, sentence: str) -> None:
@@ -171,6 +183,15 @@ def test_what_is_wrong_in_the_file_is_told_in_one_sentence(here: Path, text: str
     told = refused(file)
     assert sentence.replace("FILE", str(file)) in told
     assert "\n" not in told
+
+
+def test_databases_are_taken_from_the_environment_and_their_urls_never_shown(here: Path) -> None:
+    urls = {name: f"postgresql://u:geheim@h/{name.lower()}" for name in ("ROWS", "KEYS")}
+    settings = load(None, environ={f"ANRUFLOTSE_RECORDS__{name}": url for name, url in urls.items()})
+    assert settings.records.urls() == {"rows_url": urls["ROWS"], "keys_url": urls["KEYS"]}
+    assert value_of(settings, "records.keys").value == "***"
+    assert "geheim" not in repr(settings)
+    assert set(load(None, environ={}).records.urls().values()) == {None}
 
 
 def test_a_wrong_secret_is_not_repeated(here: Path) -> None:

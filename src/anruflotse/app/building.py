@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from anruflotse.lines.sip.config import SipConfig
 from anruflotse.notice import Facts, Notice
 from anruflotse.processors import Category, Gate, Gatekeeper, RegisterFile, day_in_germany
 from anruflotse.records.repository import Records
+from anruflotse.records.stores.opener import KEYS_DIRECTORY
+from anruflotse.records.vault.sources import configured
 from anruflotse.settings import Settings
 from anruflotse.speech import model as speech_model
 from anruflotse.speech.pico import PicoSynthesiser
@@ -186,13 +189,15 @@ def make_notice(settings: Settings, gate: Gate, day: date) -> Notice:
 
 
 def make_records(settings: Settings, clock: Clock) -> Records:
-    """The record store in the data directory."""
+    """The record store, in the data directory or in PostgreSQL. Raises `StoreError` for settings that are not safe."""
     return Records(
         settings.data / "records",
         clock,
         settings.retention.days,
         longer_reason=settings.retention.longer_because,
+        ring=configured(settings.data / "records" / KEYS_DIRECTORY, os.environ, settings.keys),
         busy_seconds=BUSY_SECONDS,
+        **settings.records.urls(),
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -54,7 +55,7 @@ def _blocking(settings: Settings, offers: Offers) -> Iterator[Finding]:
     yield _line(settings)
     yield _tried("speech model", "complete, hashes right", lambda: building.make_recogniser(settings).close())
     yield from _register(settings, offers)
-    yield _records(settings)
+    yield from _records(settings)
     yield _disk(settings)
     yield _clock()
 
@@ -136,20 +137,24 @@ def _line(settings: Settings) -> Finding:
     return Finding("line", "ok", ", ".join(settings.sip.transports))
 
 
-def _records(settings: Settings) -> Finding:
-    records = building.make_records(settings, SystemClock())
+def _records(settings: Settings) -> Iterator[Finding]:
+    exposures: tuple[str, ...] = ()
     try:
-        records.prepare()
-        healthy = records.healthy()
+        with closing(building.make_records(settings, SystemClock())) as records:
+            records.prepare()
+            healthy = records.healthy()
+            exposures = records.exposures()
     except StoreError as error:
-        return Finding("records", "fault", str(error), "Calls are taken, but none is recorded until this is mended.")
-    finally:
-        records.close()
-    if not healthy:
-        return Finding(
-            "records", "fault", "no record can be written", "Check the disk and the rights of the data directory."
-        )
-    return Finding("records", "ok", "master key, key store and record store work")
+        yield Finding("records", "fault", str(error), "Calls are taken, but none is recorded until this is mended.")
+        return
+    for exposure in exposures:
+        found, _, remedy = exposure.partition(": ")
+        yield Finding("database", "warning", found, remedy[:1].upper() + remedy[1:])
+    if healthy:
+        yield Finding("records", "ok", "master key, key store and record store work")
+    else:
+        remedy = "Check the disk and the rights of the data directory, or whether PostgreSQL lets this user write."
+        yield Finding("records", "fault", "no record can be written", remedy)
 
 
 def _disk(settings: Settings) -> Finding:

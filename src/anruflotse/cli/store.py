@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,6 +42,8 @@ def opened(config: Path | None, data: Path | None) -> Iterator[Records]:
     """The record store of these settings."""
     from anruflotse.clock import SystemClock
     from anruflotse.records.repository import Records
+    from anruflotse.records.stores.opener import KEYS_DIRECTORY
+    from anruflotse.records.vault.sources import configured
 
     settings = load(config, data)
     store = Records(
@@ -48,6 +51,8 @@ def opened(config: Path | None, data: Path | None) -> Iterator[Records]:
         SystemClock(),
         settings.retention.days,
         longer_reason=settings.retention.longer_because,
+        ring=configured(settings.data / "records" / KEYS_DIRECTORY, os.environ, settings.keys),
+        **settings.records.urls(),
     )
     try:
         yield store

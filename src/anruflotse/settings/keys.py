@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from anruflotse.settings.models import Settings
+from anruflotse.settings.models import POSTGRES_URL, Settings
 
 PREFIX = "ANRUFLOTSE_"
 """What every environment variable that sets something begins with."""
@@ -102,7 +102,7 @@ def _walk(node: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str) 
                 default=given.get("default"),
                 nullable=nullable,
                 path=kind.get("format") == "path",
-                secret=kind.get("format") == "password",
+                secret=kind.get("format") in {"password", "postgresql"},
             )
 
 
@@ -114,4 +114,5 @@ def _words(kind: Mapping[str, Any]) -> str:
     if kind["type"] in {"integer", "number"}:
         noun = "a whole number" if kind["type"] == "integer" else "a number"
         return f"{noun} from {kind['minimum']:g} to {kind['maximum']:g}"
-    return {"path": "a path", "password": "a password"}.get(kind.get("format", ""), "text")
+    formats = {"path": "a path", "password": "a password", "postgresql": POSTGRES_URL}
+    return formats.get(kind.get("format", ""), "text")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -15,6 +16,7 @@ from pydantic import (
     Field,
     PrivateAttr,
     SecretStr,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -43,6 +45,8 @@ Transports = Annotated[tuple[Transport, ...], BeforeValidator(_split), Field(min
 Codecs = Annotated[tuple[Codec, ...], BeforeValidator(_split), Field(min_length=1)]
 AudioPort = Annotated[int, Field(ge=1024, le=65535)]
 Text = Annotated[str, Field(min_length=1)]
+POSTGRES_URL = "a URL like postgresql://user:password@host:5432/database"
+PostgresUrl = Annotated[SecretStr, WithJsonSchema({"type": "string", "format": "postgresql"})]
 FederalState = Literal[
     "BW", "BY", "BE", "BB", "HB", "HH", "HE", "MV", "NI", "NW", "RP", "SL", "SN", "ST", "SH", "TH"
 ]  # fmt: skip
@@ -162,6 +166,97 @@ class Retention(Section):
         return self
 
 
+class Records(Section):
+    """Where records rest: files in the data directory, or two PostgreSQL databases; see docs/records.md."""
+
+    rows: PostgresUrl | None = None
+    """The database of the sealed records; better given as environment variable than in the file."""
+    keys: PostgresUrl | None = None
+    """The database of their keys, without history in any backup or archive; better on a server of its own."""
+
+    def urls(self) -> dict[str, str | None]:
+        """Both URLs with their passwords, named as the record store takes them."""
+        given = {"rows_url": self.rows, "keys_url": self.keys}
+        return {name: None if url is None else url.get_secret_value() for name, url in given.items()}
+
+    @model_validator(mode="after")
+    def _two_databases(self) -> Self:
+        if (self.rows is None) != (self.keys is None):
+            message = "records.rows and records.keys belong together: set both, or neither for files."
+            raise ValueError(message)
+        places = [_database(key, url) for key, url in (("rows", self.rows), ("keys", self.keys)) if url is not None]
+        if len(set(places)) < len(places):
+            message = (
+                "records.rows and records.keys name the same database: make two, so that no backup of the records "
+                "holds their keys."
+            )
+            raise ValueError(message)
+        return self
+
+
+def _database(key: str, url: SecretStr) -> tuple[str, int, str]:
+    """Host, port and name of a database. Raises `ValueError`, which does not quote the URL."""
+    try:
+        parts = urlsplit(url.get_secret_value())
+        host, port, name = parts.hostname or "", parts.port or 5432, parts.path.strip("/")
+        if parts.scheme == "postgresql" and name and "/" not in name:
+            return host, port, name
+    except ValueError:
+        pass
+    message = f"records.{key} = *** is not allowed: it must be {POSTGRES_URL}."
+    # The cause would quote what was given.
+    raise ValueError(message) from None
+
+
+class Transit(Section):
+    """A key in the transit engine of HashiCorp Vault; log in with one of token, token_file and role_id."""
+
+    address: Text | None = None
+    """Where Vault answers, as https://HOST:PORT; also needed while records are moved away from it."""
+    key: Text = "anruflotse"
+    """The name of the transit key, of type aes256-gcm96."""
+    mount: Text = "transit"
+    """Where the transit engine is mounted."""
+    token: SecretStr | None = Field(default=None, min_length=1)
+    """A token; better given as environment variable than in the file."""
+    token_file: Path | None = None
+    """File with a token, as a Vault agent writes it; read again when it changes."""
+    role_id: Text | None = None
+    """The role of an AppRole login."""
+    secret_id: SecretStr | None = Field(default=None, min_length=1)
+    """The secret of the AppRole login; better given as environment variable than in the file."""
+    namespace: Text | None = None
+    """The namespace, where Vault has any."""
+    ca_file: Path | None = None
+    """PEM file of the CA that signed Vault's certificate; null is the usual public ones."""
+
+    @model_validator(mode="after")
+    def _one_login(self) -> Self:
+        if self.address is not None and sum(x is not None for x in (self.token, self.token_file, self.role_id)) != 1:
+            message = "keys.vault.address needs one way to log in: keys.vault.token, token_file or role_id."
+            raise ValueError(message)
+        if (self.role_id is None) != (self.secret_id is None):
+            message = "keys.vault.role_id and keys.vault.secret_id belong together: set both or neither."
+            raise ValueError(message)
+        return self
+
+
+class Keys(Section):
+    """Where the master key is that everything stored is sealed with (docs/keys.md)."""
+
+    provider: Literal["local", "vault"] = "local"
+    """What new records are sealed with: a key on this machine, or one in HashiCorp Vault."""
+    vault: Transit = Transit()
+    """A key in the transit engine of HashiCorp Vault."""
+
+    @model_validator(mode="after")
+    def _vault_has_an_address(self) -> Self:
+        if self.provider == "vault" and self.vault.address is None:
+            message = "keys.provider = vault needs keys.vault.address, as https://HOST:PORT."
+            raise ValueError(message)
+        return self
+
+
 class Speech(Section):
     """Hearing."""
 
@@ -263,6 +358,8 @@ class Settings(Section):
     sip: Sip = Sip()
     console: Console = Console()
     retention: Retention = Retention()
+    records: Records = Records()
+    keys: Keys = Keys()
     speech: Speech = Speech()
     prompts: Prompts = Prompts()
     departments: Departments = Departments()

@@ -19,6 +19,9 @@ FILE_VARIABLE = PREFIX + "CONFIG"
 NULL = "tag:yaml.org,2002:null"
 """What YAML calls nothing."""
 
+MASTER_KEY_VARIABLE = PREFIX + "MASTER_KEY"
+"""Begins like a setting and is none: only the record store reads it, so that it is in nothing that shows settings."""
+
 USUAL_FILE = Path("anruflotse.yaml")
 """Read from the working directory when nothing else is named and it is there."""
 
@@ -127,7 +130,7 @@ def _sentence(
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
     by_variable = {leaf.variable: leaf for leaf in leaves()}
     for name, text in environ.items():
-        if not name.startswith(PREFIX) or name == FILE_VARIABLE:
+        if not name.startswith(PREFIX) or name in {FILE_VARIABLE, MASTER_KEY_VARIABLE}:
             continue
         leaf = by_variable.get(name)
         if leaf is None:

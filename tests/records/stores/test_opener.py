@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def test_files_and_directories_are_private_whatever_the_umask(
     before = os.umask(0)
     try:
         with closing(Records(directory, clock, environment={})) as store:
-            store.open(store.seal(make_draft()), OFFICER, Purpose.FORWARDING)
+            store.open(store.seal(make_draft()), OFFICER, Purpose.RIGHTS)
             found = {str(path.relative_to(directory.parent)): path.stat().st_mode for path in directory.rglob("*")}
     finally:
         os.umask(before)
@@ -95,7 +96,7 @@ def test_a_store_that_cannot_be_written_is_told_and_noticed(
     database.close()
     event.remove(database._engine, "connect", disable)
     assert store.healthy()
-    store.open(store.seal(make_draft()), OFFICER, Purpose.FORWARDING)
+    store.open(store.seal(make_draft()), OFFICER, Purpose.RIGHTS)
 
 
 @pytest.mark.parametrize("which", ["records.sqlite", "keys/keys.sqlite"])
@@ -123,7 +124,11 @@ def test_a_store_that_is_away_is_not_replaced_and_works_again_when_it_is_back(
     for other in (store, Records(directory, clock, environment={})):
         with closing(other):
             assert not other.healthy()
-            for attempt in (*every_write(other, one, make_draft), other.list, other.status):
+            for attempt in (
+                *every_write(other, one, make_draft),
+                partial(other.list, OFFICER, Purpose.RIGHTS),
+                other.status,
+            ):
                 with pytest.raises(StoreError, match=f"{name}.*missing.*put it back"):
                     attempt()
     assert not (directory / which).exists()

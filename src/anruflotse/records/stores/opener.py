@@ -102,7 +102,8 @@ class Opener:
                 sweeper = Sweeper(keys_, rows, Journal(self._directory / journal.FILE))
                 # Before the first read: the stores may have been put back from a backup.
                 sweeper.replay()
-                self._stores = Stores(keys_, rows, sweeper, Trail(self._row_database))
+                trail = Trail(self._row_database, self._key_database, lambda: self.vault().signing_key())
+                self._stores = Stores(keys_, rows, sweeper, trail)
             return self._stores
 
     def vault(self) -> Vault:
@@ -127,8 +128,14 @@ class Opener:
         """Whether there is disk space left for another record."""
         return self._key_database.room() and self._row_database.room()
 
+    def exposures(self) -> tuple[str, ...]:
+        """What about the databases' set-up keeps copies of what it should not; see `Database.exposures`."""
+        with self._lock:
+            self.stores()
+            return (*self._key_database.exposures(), *self._row_database.exposures())
+
     def close(self) -> None:
-        """Close the files."""
+        """Close the files, or the connections."""
         with self._lock:
             self._stores = self._vault = None
             self._key_database.close()

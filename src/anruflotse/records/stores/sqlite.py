@@ -140,6 +140,8 @@ class SqliteDatabase(EngineDatabase):
 def _configure(connection: sqlite3.Connection, _record: object) -> None:
     """Set up every new connection; SQLAlchemy, not sqlite3, begins transactions (see `_begin`)."""
     connection.isolation_level = None
+    # SQLite stores any bytes as text; those that are none must not make the rows around them unreadable.
+    connection.text_factory = lambda data: data.decode(errors="replace")
     cursor = connection.cursor()
     for pragma in (
         "journal_mode=WAL",
