@@ -64,16 +64,16 @@ class VaultApi:
             session=session,
         )
 
-    def call(self, work: Callable[[Any], object], *, repeatable: bool = True) -> dict[str, Any]:
+    def call(self, work: Callable[[Any], object], *, repeatable: bool = True, optional: bool = False) -> dict[str, Any]:
         """What Vault answers to `work`, which gets hvac's client; an empty answer is an empty dictionary.
 
         Tried once more when the connection breaks or Vault has a fault, if `repeatable`, and after a new login when
-        the token is no longer good. Raises `StoreError`.
+        the token is no longer good, unless it is `optional`. Raises `StoreError`.
         """
         try:
             return self._tried(work, self._current_token(), repeatable=repeatable)
         except ForbiddenError:
-            if self._config.role_id is None:
+            if self._config.role_id is None or optional:
                 raise
             with self._lock:
                 self._token = None
@@ -159,8 +159,9 @@ _ANSWERED: tuple[tuple[type[Exception], Callable[[], StoreError]], ...] = (
     (
         exceptions.Forbidden,
         lambda: ForbiddenError(
-            "HashiCorp Vault refuses the token: it has expired, was revoked, or its policy does not allow this. "
-            "Provide a new token, or complete the policy (docs/keys.md)."
+            "HashiCorp Vault refuses the token: it has expired, was revoked, or its policy does not allow this (which "
+            "is also what it says of a key that does not exist). Provide a new token, or complete the policy "
+            "(docs/keys.md)."
         ),
     ),
     (

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from anruflotse.records.vault.config import TransitConfig
 from anruflotse.records.vault.keyfile import FILE, KeyFile
 from anruflotse.records.vault.keyring import Chain, Keyring
 from anruflotse.records.vault.local import CREDENTIAL, ENVIRONMENT, Credential, FileKeyring, LocalKeyring, Variable
+from anruflotse.settings.models import Keys
 
 
 def keyring(
@@ -42,6 +45,33 @@ def keyring(
 
     vault = TransitKeyring(transit)
     return _chained([vault, *local] if transit_first else [*local, vault])
+
+
+def configured(directory: Path, environment: Mapping[str, str], chosen: Keys) -> Keyring | None:
+    """The ring these settings ask for; None when the record store finds all master keys on this machine by itself.
+
+    `directory` is that of the key file. Reads nothing yet. Raises `StoreError` for an address that is not safe.
+    """
+    vault = chosen.vault
+    if vault.address is None:
+        return None
+    transit = TransitConfig(
+        address=vault.address,
+        key=vault.key,
+        mount=vault.mount,
+        token=_bare(vault.token),
+        token_file=vault.token_file,
+        role_id=vault.role_id,
+        secret_id=_bare(vault.secret_id),
+        namespace=vault.namespace,
+        ca_file=vault.ca_file,
+    )
+    # While moving away from Vault the file begins anew: what Vault wrapped is not sealed with it.
+    return keyring(directory, environment, may_create=True, transit=transit, transit_first=chosen.provider == "vault")
+
+
+def _bare(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 def _chained(rings: list[Keyring]) -> Keyring:

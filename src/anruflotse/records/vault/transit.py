@@ -193,7 +193,8 @@ class TransitKeyring:
             # A token that may only encrypt and decrypt is fine, and the better one: then Vault will not tell.
             with contextlib.suppress(ForbiddenError):
                 facts = self._api.call(
-                    lambda client: client.secrets.transit.read_key(config.key, mount_point=config.mount)
+                    lambda client: client.secrets.transit.read_key(config.key, mount_point=config.mount),
+                    optional=True,
                 ).get("data", {})
                 if facts.get("type") != KEY_TYPE or facts.get("derived") or facts.get("exportable"):
                     message = (
