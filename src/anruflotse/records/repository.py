@@ -18,11 +18,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from anruflotse.clock import Clock
 from anruflotse.records import contents, opening, statistics
 from anruflotse.records.access import Accessor, Kind, allowed
 from anruflotse.records.audit.entry import Chained
+from anruflotse.records.audit.signing import Head
+from anruflotse.records.audit.trail import EVERYTHING, Filter
+from anruflotse.records.audit.verification import Verified
 from anruflotse.records.door import ID, Door
 from anruflotse.records.model import (
     RETENTION_DAYS,
@@ -355,7 +359,9 @@ class Records:
             trail = False
         return replace(stores.sweeper.reconcile(now, force=force), trail=trail)
 
-    def rotate(self, accessor: Accessor, purpose: str = Purpose.OPERATION, tell: rotation.Tell | None = None) -> Rotated:
+    def rotate(
+        self, accessor: Accessor, purpose: str = Purpose.OPERATION, tell: rotation.Tell | None = None
+    ) -> Rotated:
         """Replace the master key while reads and writes go on, or complete an earlier rotation; see `vault.rotation`.
 
         Raises `AccessRefusedError`, and `StoreError`, after which it can be run again.
@@ -408,15 +414,28 @@ class Records:
         self._door.log(accessor, stated, Kind.STATISTICS, None, "granted")
         return statistics.shown(counted)
 
-    def trail(self, accessor: Accessor, purpose: str) -> tuple[Chained, ...]:
-        """The audit trail, oldest entry first. Raises `AccessRefusedError`, `StoreError`."""
+    def trail(
+        self, accessor: Accessor, purpose: str, wanted: Filter = EVERYTHING, limit: int | None = None
+    ) -> tuple[Chained, ...]:
+        """The audit trail, oldest entry first: the last `limit` entries that are `wanted`, all of them without limit.
+
+        Looking is itself an access, and the last of the entries. Raises `AccessRefusedError`, `StoreError`.
+        """
         stated = self._door.admit(accessor, purpose, Kind.TRAIL)
         self._door.log(accessor, stated, Kind.TRAIL, None, "granted")
         trail = self._opener.stores().trail
         found: list[Chained] = []
-        while page := trail.page(found[-1].seq if found else 0, _PAGE):
+        while page := trail.newest(found[-1].seq if found else None, _page_size(limit, len(found)), wanted):
             found += page
-        return tuple(found)
+        return tuple(reversed(found))
+
+    def verify_trail(self, filed: tuple[Head, Ed25519PublicKey] | None = None) -> Verified:
+        """Whether the audit trail is what it was; tells no entry, so anybody may ask. See `Trail.verify`."""
+        return self._opener.stores().trail.verify(filed)
+
+    def trail_head(self) -> dict[str, object] | None:
+        """The latest signed head of the audit trail, to be filed elsewhere; see `Trail.head`."""
+        return self._opener.stores().trail.head()
 
     def _now(self, suggested: datetime | None = None) -> datetime:
         """The latest time this machine has seen: setting the clock back does not bring anything back.
@@ -491,6 +510,11 @@ class Records:
                 return
         message = "The record was being changed by somebody else at the same time: try again."
         raise StoreError(message)
+
+
+def _page_size(limit: int | None, found: int) -> int:
+    """How many entries to fetch next; 0 when there are enough."""
+    return _PAGE if limit is None else min(_PAGE, limit - found)
 
 
 def _closed(key: StoredKey, purpose: Purpose) -> bool:
