@@ -27,7 +27,7 @@ MAY = {
     },
     ("datenschutz", "datenschutzkontrolle"): {"list", "text", "find_reference", "statistics", "trail"},
     ("leitung", "statistik"): {"statistics"},
-    ("technik", "betrieb"): {"statistics"},
+    ("technik", "betrieb"): {"statistics", "rotate"},
 }  # fmt: skip
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, not_, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, not_, select, update
 
 from anruflotse.records.model import Counter, DestroyReason, StoreError
 from anruflotse.records.stores.database import Database
@@ -24,6 +25,9 @@ from anruflotse.records.stores.tables import (
     tombstones_because,
     tombstones_of,
 )
+
+_PAGE: Final = 500
+"""Contents fetched at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,15 +101,29 @@ class RowStore:
 
     def newest(self, now: int, field: str, limit: int, besides: Collection[str] = ()) -> list[Sealed]:
         """The unexpired records and those of `besides`, newest first, each with one content."""
-        found = (
-            select(records, contents.c.sealed)
-            .join(contents, (contents.c.record_id == records.c.id) & (contents.c.field == field))
-            .where(or_(not_(is_due(records, now)), records.c.id.in_(besides)))
-            .order_by(records.c.recorded_at.desc(), records.c.id)
-            .limit(limit)
-        )
+        # Which rows first, their contents then: a condition on both at once keeps databases from using the index.
+        wanted = [self._newest(not_(is_due(records, now)), limit)]
+        if besides:
+            wanted.append(self._newest(is_due(records, now) & records.c.id.in_(besides), limit))
         with self.database.read() as connection:
-            return [Sealed(_row(row), {field: row.sealed}) for row in connection.execute(found)]
+            rows = [_row(row) for found in wanted for row in connection.execute(found)]
+            rows = sorted(rows, key=lambda row: (-row.recorded_at, row.id))[:limit]
+            sealed = {
+                row.record_id: row.sealed
+                for start in range(0, len(rows), _PAGE)
+                for row in connection.execute(
+                    select(contents.c.record_id, contents.c.sealed).where(
+                        contents.c.field == field,
+                        contents.c.record_id.in_([row.id for row in rows[start : start + _PAGE]]),
+                    )
+                )
+            }
+        return [Sealed(row, {field: sealed[row.id]}) for row in rows if row.id in sealed]
+
+    @staticmethod
+    def _newest(condition: ColumnElement[bool], limit: int) -> Select[Any]:
+        order = (records.c.recorded_at.desc(), records.c.id)
+        return select(records).where(condition).order_by(*order).limit(limit)
 
     def by_reference(self, reference: str) -> str | None:
         """The id of the record with this reference, expired or not."""
