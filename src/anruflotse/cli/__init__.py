@@ -39,7 +39,7 @@ import anruflotse
 MODULES: tuple[str, ...] = (
     *("service", "demo", "settings"),
     *("call", "phone", "speech", "understanding"),
-    *("processors", "records", "retention", "bench"),
+    *("processors", "records", "retention", "keys", "audit", "bench"),
 )
 """Command modules under `anruflotse.cli`, in the order `--help` shows them."""
 
