@@ -16,6 +16,7 @@ import ssl
 import threading
 import uuid
 from dataclasses import dataclass, field
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 READ, UPDATE, CREATE = "read", "update", "create"
 
 
-class VaultFault(Exception):
+class VaultError(Exception):
     """An answer that is an error."""
 
     def __init__(self, status: int, *errors: str) -> None:
@@ -103,7 +104,7 @@ class FakeVault:
         """How often a path below /v1/ was asked for."""
         return sum(one == f"/v1/{path}" for _, one in self.requests)
 
-    def answer(self, method: str, path: str, headers: Any, body: dict[str, Any]) -> tuple[int, Any]:
+    def answer(self, method: str, path: str, headers: Message, body: dict[str, Any]) -> tuple[int, Any]:
         """What Vault answers."""
         with self._lock:
             self.requests.append((method, path))
@@ -113,7 +114,7 @@ class FakeVault:
                 return self.answers.pop(0)
             try:
                 return self._answer(method, path, headers, body)
-            except VaultFault as fault:
+            except VaultError as fault:
                 return fault.status, {"errors": list(fault.errors)}
 
     def hung(self) -> None:
@@ -121,66 +122,64 @@ class FakeVault:
         if self.hangs.is_set():
             self._released.wait(10)
 
-    def _answer(self, method: str, path: str, headers: Any, body: dict[str, Any]) -> tuple[int, Any]:
+    def _answer(self, method: str, path: str, headers: Message, body: dict[str, Any]) -> tuple[int, Any]:
         if path == "/v1/sys/health":
             status = 503 if self.sealed else 200
             return status, {"initialized": True, "sealed": self.sealed, "standby": False, "version": "1.20.0"}
         if self.sealed:
-            raise VaultFault(503, "Vault is sealed")
+            raise VaultError(503, "Vault is sealed")
         if self.namespace is not None and headers.get("X-Vault-Namespace") != self.namespace:
-            raise VaultFault(404, "namespace not found")
+            raise VaultError(404, "namespace not found")
         if method == "POST" and path == "/v1/auth/approle/login":
             policy = self.roles.get((str(body.get("role_id")), str(body.get("secret_id"))))
             if policy is None:
-                raise VaultFault(400, "invalid role or secret ID")
+                raise VaultError(400, "invalid role or secret ID")
             token = f"hvs.{uuid.uuid4().hex}"
             self.tokens[token] = policy
             return 200, _reply({}) | {"auth": {"client_token": token, "lease_duration": 3600, "renewable": True}}
         policy = self.tokens.get(headers.get("X-Vault-Token", ""))
         if policy is None:
-            raise VaultFault(403, "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n")
+            raise VaultError(403, "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n")
         if not path.startswith(f"/v1/{self.mount}/"):
-            raise VaultFault(404, f'no handler for route "{path.removeprefix("/v1/")}". route entry not found.')
+            raise VaultError(404, f'no handler for route "{path.removeprefix("/v1/")}". route entry not found.')
         return self._transit(method, path.removeprefix(f"/v1/{self.mount}/"), policy, body)
 
-    def _transit(self, method: str, path: str, policy: Policy, body: dict[str, Any]) -> tuple[int, Any]:
+    def _transit(  # noqa: C901 - a list of what there is
+        self, method: str, path: str, policy: Policy, body: dict[str, Any]
+    ) -> tuple[int, Any]:
         found = re.fullmatch(r"(encrypt|decrypt|keys)/([\w.-]+)(?:/(rotate|config))?", path)
         if found is None:
-            raise VaultFault(404, "unsupported path")
+            raise VaultError(404, "unsupported path")
         action, name, more = found.groups()
         key = self.keys.get(name)
         needed = READ if method == "GET" else UPDATE
         if action == "encrypt" and key is None:
             needed = CREATE
         if not any(needed in granted for one, granted in policy.items() if _covers(one, path)):
-            raise VaultFault(403, "1 error occurred:\n\t* permission denied\n\n")
+            raise VaultError(403, "1 error occurred:\n\t* permission denied\n\n")
         if action == "encrypt" and key is None:
             key = self.keys[name] = FakeKey()
         if key is None:
-            raise VaultFault(404) if (method, more) == ("GET", None) else VaultFault(400, "encryption key not found")
-        if action == "encrypt":
-            return 200, _reply(self._encrypted(key, body))
-        if action == "decrypt":
-            return 200, _reply(self._decrypted(key, body))
-        if method == "GET" and more is None:
-            return 200, _reply(_facts(name, key))
-        if more == "rotate":
+            raise VaultError(404) if (method, more) == ("GET", None) else VaultError(400, "encryption key not found")
+        if action in {"encrypt", "decrypt"}:
+            return 200, _reply(self._encrypted(key, body) if action == "encrypt" else self._decrypted(key, body))
+        if (method, more) == ("POST", "rotate"):
             key.versions.append(os.urandom(32))
-            return 200, _reply(_facts(name, key))
-        if more == "config":
+        elif (method, more) == ("POST", "config"):
             oldest = int(body.get("min_decryption_version", key.min_decryption_version))
             if oldest > len(key.versions):
-                raise VaultFault(400, f"cannot set min decryption version of {oldest}, latest key version is lower")
+                raise VaultError(400, f"cannot set min decryption version of {oldest}, latest key version is lower")
             key.min_decryption_version = oldest
-            return 200, _reply(_facts(name, key))
-        raise VaultFault(405, "unsupported operation")
+        elif (method, more) != ("GET", None):
+            raise VaultError(405, "unsupported operation")
+        return 200, _reply(_facts(name, key))
 
     def _encrypted(self, key: FakeKey, body: dict[str, Any]) -> dict[str, Any]:
         if key.derived and "context" not in body:
-            raise VaultFault(400, "missing 'context' for key derivation; the key was created using a derived key")
+            raise VaultError(400, "missing 'context' for key derivation; the key was created using a derived key")
         version = int(body.get("key_version") or len(key.versions))
         if version > len(key.versions):
-            raise VaultFault(400, "requested version for encryption is higher than the latest key version")
+            raise VaultError(400, "requested version for encryption is higher than the latest key version")
         nonce = os.urandom(12)
         plain = base64.b64decode(body["plaintext"], validate=True)
         sealed = nonce + AESGCM(key.versions[version - 1]).encrypt(nonce, plain, self._bound(body))
@@ -189,20 +188,20 @@ class FakeVault:
     def _decrypted(self, key: FakeKey, body: dict[str, Any]) -> dict[str, Any]:
         found = re.fullmatch(r"vault:v(\d+):(.+)", body.get("ciphertext", ""))
         if found is None:
-            raise VaultFault(400, "invalid ciphertext: no prefix")
+            raise VaultError(400, "invalid ciphertext: no prefix")
         version = int(found[1])
         if version > len(key.versions):
-            raise VaultFault(400, "invalid ciphertext: version is too new")
+            raise VaultError(400, "invalid ciphertext: version is too new")
         if version < key.min_decryption_version:
-            raise VaultFault(400, "ciphertext or signature version is disallowed by policy (too old)")
+            raise VaultError(400, "ciphertext or signature version is disallowed by policy (too old)")
         try:
             sealed = base64.b64decode(found[2], validate=True)
         except ValueError:
-            raise VaultFault(400, "invalid ciphertext: could not decode base64") from None
+            raise VaultError(400, "invalid ciphertext: could not decode base64") from None
         try:
             plain = AESGCM(key.versions[version - 1]).decrypt(sealed[:12], sealed[12:], self._bound(body))
         except (InvalidTag, ValueError):
-            raise VaultFault(400, "cipher: message authentication failed") from None
+            raise VaultError(400, "cipher: message authentication failed") from None
         return {"plaintext": base64.b64encode(plain).decode()}
 
     def _bound(self, body: dict[str, Any]) -> bytes:

@@ -225,7 +225,7 @@ def test_the_certificate_is_checked_against_the_ca_file(tmp_path: Path) -> None:
     try:
         config = {"address": server.address, "token": "hvs.ROOT"}
         assert TransitKeyring(TransitConfig(**config, ca_file=certificate)).check()  # type: ignore[arg-type]
-        with pytest.raises(StoreError, match="not trusted.*ca_file"):
+        with pytest.raises(StoreError, match=r"not trusted.*ca_file"):
             TransitKeyring(TransitConfig(**config)).check()  # type: ignore[arg-type]
         with pytest.raises(StoreError, match="CA file"):
             TransitKeyring(TransitConfig(**config, ca_file=tmp_path / "missing.pem")).check()  # type: ignore[arg-type]
@@ -240,7 +240,7 @@ def test_the_certificate_is_checked_against_the_ca_file(tmp_path: Path) -> None:
 def test_a_renewed_token_file_is_read_again(vault: FakeVault, make_ring: MakeRing, tmp_path: Path) -> None:
     file = tmp_path / "token"
     ring = make_ring(token=None, token_file=file)
-    with pytest.raises(StoreError, match="token file.*cannot be read"):
+    with pytest.raises(StoreError, match=r"token file.*cannot be read"):
         ring.check()
     file.write_text("hvs.ROOT\n")
     assert ring.check()
@@ -268,7 +268,7 @@ def test_an_approle_logs_in_when_it_has_to(vault: FakeVault, make_ring: MakeRing
     assert vault.asked("auth/approle/login") == 2
     vault.tokens.clear()
     vault.roles.clear()
-    with pytest.raises(StoreError, match="AppRole login.*secret_id"):
+    with pytest.raises(StoreError, match=r"AppRole login.*secret_id"):
         ring.check()
 
 
