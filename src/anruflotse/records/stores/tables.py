@@ -205,7 +205,7 @@ def add_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str
 def bury(connection: Connection, tombstones: Table, ids: Sequence[str], reason: str, now: int) -> None:
     """Leave a tombstone for each of `ids` that has none."""
     # In order: two processes that bury the same ones must not wait for each other.
-    add_missing(connection, tombstones, [{"id": one, "at": now, "reason": reason} for one in sorted(ids)])
+    add_missing(connection, tombstones, [{"id": one, "at": now, "reason": reason} for one in sorted(ids, key=str)])
 
 
 @dataclass(frozen=True, slots=True)
