@@ -53,6 +53,9 @@ class Cluster:
         self.start()
         role = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(USER), sql.Literal(self._password))
         self.administer(role)
+        # As docs/records.md has it: what the server logs holds no values.
+        for name, value in {"log_error_verbosity": "terse", "log_parameter_max_length": "0"}.items():
+            self.administer(f"ALTER ROLE {USER} SET {name} = '{value}'")
 
     def start(self) -> None:
         """Start the server and wait until it answers. Raises `ClusterError`."""

@@ -29,6 +29,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    text,
     tuple_,
     union_all,
 )
@@ -70,14 +71,23 @@ keys = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     # Until a sweep has seen the row as well: a key whose row never came is a half-written record.
-    Column("pending", Boolean, nullable=False, index=True),
+    Column("pending", Boolean, nullable=False),
     # Restriction (Art. 18 GDPR) lies here and not in the rows: an old backup of the rows must not lift it. It is bound
     # into the wrapped key, so that editing these columns makes the record unreadable instead of free.
     Column("restriction", String(1), nullable=True),
     Column("restricted_at", BigInteger, nullable=True),
     Column("held", Boolean, nullable=False, server_default=false()),
-    Column("review_at", BigInteger, nullable=True, index=True),
+    Column("review_at", BigInteger, nullable=True),
     Index("ix_keys_due", "expires_at", "id"),
+    # Of the few that are anything but ordinary; the others cost nothing.
+    Index("ix_keys_pending", "id", postgresql_where=text("pending"), sqlite_where=text("pending = 1")),
+    Index("ix_keys_held", "id", postgresql_where=text("held"), sqlite_where=text("held = 1")),
+    Index(
+        "ix_keys_restricted",
+        "review_at",
+        postgresql_where=text("restriction IS NOT NULL"),
+        sqlite_where=text("restriction IS NOT NULL"),
+    ),
     _sane("expires_at"),
 )
 masters = Table(

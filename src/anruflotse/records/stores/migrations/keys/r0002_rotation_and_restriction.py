@@ -16,7 +16,19 @@ def upgrade() -> None:
     op.add_column("keys", sa.Column("held", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("keys", sa.Column("review_at", sa.BigInteger, nullable=True))
     op.create_index("ix_keys_master", "keys", ["master"])
-    op.create_index("ix_keys_review_at", "keys", ["review_at"])
+    op.drop_index("ix_keys_pending", "keys")
+    for name, column, postgresql, sqlite in (
+        ("pending", "id", "pending", "pending = 1"),
+        ("held", "id", "held", "held = 1"),
+        ("restricted", "review_at", "restriction IS NOT NULL", "restriction IS NOT NULL"),
+    ):
+        op.create_index(
+            f"ix_keys_{name}",
+            "keys",
+            [column],
+            postgresql_where=sa.text(postgresql),
+            sqlite_where=sa.text(sqlite),
+        )
     # With the id, so that a page through what is due comes out of the index in its order.
     op.drop_index("ix_keys_expires_at", "keys")
     op.create_index("ix_keys_due", "keys", ["expires_at", "id"])
