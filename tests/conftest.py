@@ -9,6 +9,16 @@ import pytest
 import structlog
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of two workers (`make test`) one places the calls, which mostly wait in real time, the other does the rest.
+
+    Other tests stay together by file, so that what a file prepares is prepared once.
+    """
+    for item in items:
+        group = "calls" if item.get_closest_marker("calls") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("ANRUFLOTSE_")]:
