@@ -383,6 +383,21 @@ async def test_an_objection_in_the_notice_never_reaches_a_processor(register: Pa
     assert (remote.engine.heard, remote.made) == ([], 0)
 
 
+async def test_a_call_opens_its_account_with_the_end_of_the_notice_and_closes_it_with_an_objection() -> None:
+    desk = Desk(outcomes=(None,))
+    account = desk.call._disclosures
+
+    def given() -> bool:
+        return account.give("stimme", Category.AUDIO)
+
+    await desk.rings()
+    assert not given()
+    await desk.prompt_ends(Prompt.NOTICE)
+    assert given()
+    await desk.presses("9")
+    assert not given()
+
+
 async def test_the_record_names_no_processor_when_none_was_given_anything(register: Path) -> None:
     desk = connected(Desk("Pflegegrad", outcomes=(Outcome.SUCCEEDED,)), write(register, NONE), Remote())
     await desk.rings()
