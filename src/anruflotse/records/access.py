@@ -53,6 +53,8 @@ class Kind(StrEnum):
     """Restricting a record, and lifting that (Art. 18 GDPR)."""
     DESTROY = "destroy"
     """Making a record unreadable before its time (Art. 17 GDPR)."""
+    ROTATE = "rotate"
+    """Replacing the master key; shows nothing."""
 
 
 _ALLOWED: dict[tuple[Role, Purpose], frozenset[Kind]] = {
@@ -75,7 +77,7 @@ _ALLOWED: dict[tuple[Role, Purpose], frozenset[Kind]] = {
         {Kind.LIST, Kind.TEXT, Kind.FIND_REFERENCE, Kind.STATISTICS, Kind.TRAIL}
     ),
     (Role.MANAGEMENT, Purpose.STATISTICS): frozenset({Kind.STATISTICS}),
-    (Role.OPERATIONS, Purpose.OPERATION): frozenset({Kind.STATISTICS}),
+    (Role.OPERATIONS, Purpose.OPERATION): frozenset({Kind.STATISTICS, Kind.ROTATE}),
 }
 """What each role may do for which purpose. No role may do anything for a purpose that is not here."""
 

@@ -58,7 +58,7 @@ class Trail:
         key = self._begin(entry.at)
         with self._rows.write() as connection:
             tip = _tip(connection)
-            if tip is None:
+            if tip is None or tip != _last(connection):
                 raise BrokenTrailError
             chained = _after(tip, entry)
             self._heads.announce(tip, (chained.seq, chained.hash), entry.at, key)
@@ -160,11 +160,15 @@ class Trail:
         if self._heads.begun() is None:
             with self._rows.write() as connection:
                 add_missing(connection, audit_tip, [{"id": 1, "seq": 0, "hash": FIRST}])
-                self._heads.lay(*_untouched(connection), at)
+                # Looked at again once the trail is locked: another process may have begun it, and written entries.
+                _tip(connection)
+                if self._heads.begun() is None:
+                    self._heads.lay(*_untouched(connection), at)
         # Made at this moment if it is the first time; no lock is held meanwhile.
         key = self._signing_key()
         if not self._heads.begun():
             with self._rows.write() as connection:
+                _tip(connection)
                 if not self._heads.begun():
                     self._heads.sign_first(_untouched(connection), key)
         self._begun = True

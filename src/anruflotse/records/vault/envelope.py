@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from anruflotse.records.model import StoreError
 from anruflotse.records.restriction import Restriction
 from anruflotse.records.stores.keystore import StoredKey
-from anruflotse.records.vault.keyring import Keyring, UnknownMasterError
+from anruflotse.records.vault.keyring import Keyring, UnknownMasterError, Wrapped
 from anruflotse.records.vault.master import KEY_BYTES, NONCE_BYTES, TamperedError
 from anruflotse.records.vault.secrets import AUDIT, FINGERPRINT, Secrets
 
@@ -35,6 +35,7 @@ class DataKey:
     def __init__(self, record_id: str, key: bytes) -> None:
         """Use `key` (32 bytes) for the record `record_id`."""
         self._record_id = record_id
+        self._key = key
         self._cipher = AESGCM(key)
 
     def seal(self, field: str, plain: bytes) -> bytes:
@@ -49,6 +50,10 @@ class DataKey:
         except (InvalidTag, ValueError):
             message = "A record does not open: its stored content was changed or belongs to another record."
             raise TamperedError(message) from None
+
+    def wrapped(self, ring: Keyring, context: bytes) -> Wrapped:
+        """The key itself, wrapped with the current master key of `ring`."""
+        return ring.wrap(self._key, context)
 
     def _context(self, field: str) -> bytes:
         return f"anruflotse/{FORMAT}/content/{self._record_id}/{field}".encode()
@@ -114,6 +119,12 @@ class Vault:
         """The wrapped key of `stored` as it has to be stored with another restriction. Raises `TamperedError`."""
         key = self._unwrapped(stored)
         return self.ring.find(stored.master).wrap(key, _key_context(stored.id, stored.expires_at, restriction))
+
+    def again(self, key: DataKey, fresh: StoredKey) -> StoredKey:
+        """What is stored of a fresh `key` whose master key was retired before it could be. Raises `StoreError`."""
+        # From the key in memory: the rotation may have given up already what `fresh` was wrapped with.
+        wrapped = key.wrapped(self.ring, _key_context(fresh.id, fresh.expires_at, fresh.restriction))
+        return replace(fresh, wrapped=wrapped.data, master=wrapped.master)
 
     def moved(self, stored: StoredKey) -> StoredKey:
         """`stored` under the current master key, whichever it was under. Raises `TamperedError`, `StoreError`."""
