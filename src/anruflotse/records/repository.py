@@ -52,7 +52,7 @@ from anruflotse.records.stores.rowstore import Sealed, StoredRow
 from anruflotse.records.times import from_micros, to_micros
 from anruflotse.records.vault import rotation
 from anruflotse.records.vault.envelope import FORMAT
-from anruflotse.records.vault.keyring import Keyring
+from anruflotse.records.vault.keyring import Keyring, UnknownMasterError
 from anruflotse.records.vault.master import TamperedError
 from anruflotse.records.vault.rotation import MasterStatus, Rotated
 
@@ -169,7 +169,7 @@ class Records:
             stores.keys.add(stored, caller=fingerprint, now=to_micros(now))
         except RetiredMasterError:
             # The master key was rotated between wrapping and storing; the new one is at hand now.
-            stored = vault.moved(stored)
+            stored = vault.again(key, stored)
             stores.keys.add(stored, caller=fingerprint, now=to_micros(now))
         try:
             stores.rows.add(row, sealed)
@@ -500,7 +500,13 @@ class Records:
         """Wrap the record's key anew with another restriction."""
         for _ in range(_ATTEMPTS):
             key, _sealed = self._found(record_id, [], accessor, stated, Kind.RESTRICT)
-            wrapped = self._opener.vault().bound(key, restriction)
+            try:
+                wrapped = self._opener.vault().bound(key, restriction)
+            except UnknownMasterError:
+                # A rotation may have wrapped the key anew since it was read; if not, there is nothing to be done.
+                if self._opener.stores().keys.one(record_id) == key:
+                    raise
+                continue
             # Before: no change without an entry. If it then fails, the trail says more than happened, never less.
             self._door.log(accessor, stated, Kind.RESTRICT, record_id, result)
             stores = self._opener.stores()
