@@ -64,7 +64,8 @@ def over_days(heads: Iterable[tuple[str, bytes]]) -> str:
     """What the row `DAYS` has as its hash: SHA-256 over days and signatures of all daily heads, by day."""
     told = hashlib.sha256()
     for day, signature in sorted(heads):
-        told.update(f"{day}:{signature.hex()}\n".encode())
+        # What is stored may be no text at all when somebody changed it.
+        told.update(f"{day}:{signature.hex()}\n".encode("utf-8", "surrogateescape"))
     return told.hexdigest()
 
 

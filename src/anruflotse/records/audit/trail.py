@@ -146,9 +146,13 @@ class Trail:
         """
         if expected is not None:
             return verify(self._rows, self._keys, expected[1], expected[0])
-        # Looking at a new store must not make a key.
-        key = self._signing_key().public_key() if has_signing_key(self._keys) else None
-        return verify(self._rows, self._keys, key, None)
+        while True:
+            # Looking at a new store must not make a key.
+            key = self._signing_key().public_key() if has_signing_key(self._keys) else None
+            verified = verify(self._rows, self._keys, key, None)
+            if key is not None or not has_signing_key(self._keys):
+                return verified
+            # Somebody made it meanwhile, with the very first access: look again, with the key.
 
     def _begin(self, at: int) -> Ed25519PrivateKey:
         """The key that signs, once there are heads; the first ones are laid over what came before there were any.

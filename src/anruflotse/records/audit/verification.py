@@ -87,26 +87,23 @@ def verify(rows: Database, keys: Database, key: Ed25519PublicKey | None, expecte
     Raises `StoreError` when a store cannot be read, which a damaged file may be the reason for.
     """
     walk = _Walk()
-    while page := _read_page(rows, walk.seq):
-        for row in page:
-            walk.take(row)
+    while walk.take_all(_read_page(rows, walk.seq)):
+        pass
     with rows.write() as connection:
         # Locked: nobody appends from here on, so the end and the heads belong together.
         connection.execute(select(audit_tip.c.id).with_for_update()).all()
         with _as_stored(connection):
-            while page := _page(connection, walk.seq):
-                for row in page:
-                    walk.take(row)
+            while walk.take_all(_page(connection, walk.seq)):
+                pass
             count = connection.execute(select(func.count()).select_from(audit)).scalar_one()
             tips = [tuple(row) for row in connection.execute(select(audit_tip.c.id, audit_tip.c.seq, audit_tip.c.hash))]
             signed, signing = _heads(keys)
             if count != walk.entries:
                 # Entries that no order by number reaches: without a number, or with one twice.
                 walk.report(0, "changed")
-            ended = (walk.last, walk.hash)
-            if tips != [(1, *ended)] and (tips or walk.entries):
-                walk.report(walk.last, "tip")
             _Heads(connection, walk, signed, key).check(signing=signing)
+            if tips != [(1, walk.last, walk.hash)] and (tips or walk.entries) and not walk.truncated:
+                walk.report(walk.last, "tip")
             if expected is not None:
                 _expect(connection, walk, expected)
     latest = next((row[1] for row in signed if row[0] == LATEST), None)
@@ -132,6 +129,21 @@ class _Walk:
     found: int = 0
     damage: list[Damage] = field(default_factory=list)
     known_gaps: list[Gap] = field(default_factory=list)
+    stuck: bool = False
+    truncated: bool = False
+
+    def take_all(self, page: list[tuple[object, ...]]) -> bool:
+        """Check a page; False when it was the last one."""
+        if not page or self.stuck:
+            return False
+        before = self.seq
+        for row in page:
+            self.take(row)
+        if before is not None and _rank(self.seq) <= _rank(before):
+            # A damaged file whose entries do not lie in their order would be paged through for ever.
+            self.report(0, "order")
+            self.stuck = True
+        return not self.stuck
 
     def report(self, seq: int, what: str) -> None:
         self.found += 1
@@ -200,7 +212,7 @@ class _Heads:
             if unsigned == set(SPECIAL) == {row[0] for row in self._signed} and self._laid():
                 return
         found = {head.day: head for row in self._signed if (head := self._sound(row)) is not None}
-        if any(day not in found for day in SPECIAL):
+        if any(day not in found for day in SPECIAL) or len({row[0] for row in self._signed}) < len(self._signed):
             walk.report(0, "head")
         self._check_end(found.get(LATEST), found.get(NEXT))
         self._check_days(found)
@@ -231,6 +243,7 @@ class _Heads:
             return
         if latest.seq > walk.last:
             walk.report(walk.last + 1, "truncated")
+            walk.truncated = True
             return
         if _hash_at(self._rows, latest.seq) != latest.hash:
             walk.report(latest.seq, "head")
@@ -269,6 +282,15 @@ def _expect(rows: Connection, walk: _Walk, filed: Head) -> None:
         walk.report(filed.seq, "filed")
 
 
+def _rank(value: object) -> tuple[int, float, bytes]:
+    """Where SQLite sorts a value: numbers, texts, everything else."""
+    if isinstance(value, int | float):
+        return 0, value, b""
+    if isinstance(value, str):
+        return 1, 0, value.encode("utf-8", "surrogateescape")
+    return 2, 0, value if isinstance(value, bytes) else b""
+
+
 def _entry(values: list[object]) -> Entry | None:
     """The entry, if every value has exactly the type it was written with."""
     told = dict(zip(_ENTRY, values, strict=True))
@@ -294,8 +316,9 @@ def _heads(keys: Database) -> tuple[list[tuple[object, ...]], bool]:
     """All heads as they are stored, and whether the key that signs exists."""
     columns = (heads.c.day, heads.c.seq, heads.c.hash, heads.c.at, heads.c.signature)
     with keys.read() as connection, _as_stored(connection):
-        signed = [tuple(row) for row in connection.execute(select(*columns))]
+        # The key first: it is made after the first heads.
         signing = connection.execute(select(secrets.c.name).where(secrets.c.name == AUDIT)).first() is not None
+        signed = [tuple(row) for row in connection.execute(select(*columns))]
     return signed, signing
 
 
