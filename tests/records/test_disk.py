@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -13,12 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from anruflotse.bench.cluster import Cluster
 from anruflotse.clock import FakeClock
-from anruflotse.records import flac
+from anruflotse.records import contents, flac
 from anruflotse.records.model import DestroyReason, Purpose, StoreError
 from anruflotse.records.repository import Records
 from anruflotse.records.stores.sqlite import SqliteDatabase as Database
-from tests.records.conftest import OFFICER, MakeDraft, speech
+from anruflotse.records.times import to_micros
+from tests.records.conftest import OFFICER, Home, MakeDraft, speech
+from tests.records.faults import ask, rows_of
+from tests.records.places import openable
 
 CANARY = "Kanarienvogel Zwitscherstein"
 NUMBER = "+49 30 98765432109"
@@ -45,7 +50,7 @@ recorder = Recorder()
 recorder.start(VOICE.rate)
 for start in range(0, len(VOICE.data), 320):
     recorder.append(VOICE.data[start:start + 320])
-store.prepare()
+assert store.healthy()
 if moment == "recording":
     die()
 recorder.stop()
@@ -104,7 +109,7 @@ def test_the_search_finds_what_does_lie_there_in_plain(tmp_path: Path) -> None:
 
 
 def test_nothing_lies_there_in_plain_while_open_and_after_closing(store: Records, canary: str, directory: Path) -> None:
-    store.open(canary, OFFICER, Purpose.FORWARDING, audio=True)
+    store.open(canary, OFFICER, Purpose.RIGHTS, audio=True)
     store.list(OFFICER, Purpose.RIGHTS)
     assert any(name.endswith("-wal") and data for name, data in on_disk(directory).items())
     assert found(in_plain(), directory) == []
@@ -271,8 +276,9 @@ def test_a_backup_of_the_rows_is_worth_nothing_once_the_key_is_gone(
     (directory / "records.sqlite").write_bytes(backup)
     with closing(Records(directory, clock, environment={})) as restored:
         assert restored.list(OFFICER, Purpose.RIGHTS) == ()
-        assert restored.sweep().deleted == 1
         assert restored.status().records == 0
+        with closing(sqlite3.connect(directory / "records.sqlite")) as database:
+            assert database.execute("SELECT reason FROM tombstones").fetchall() == [("geloescht",)]
 
 
 def test_a_key_store_from_a_backup_revives_nothing_the_rows_know_to_be_destroyed(
@@ -286,8 +292,105 @@ def test_a_key_store_from_a_backup_revives_nothing_the_rows_know_to_be_destroyed
     store.close()
     keys.write_bytes(backup)
     with closing(Records(directory, clock, environment={})) as restored:
-        assert restored.list(OFFICER, Purpose.RIGHTS) == ()
-        assert restored.sweep().keys_destroyed == 1
+        assert openable(restored) == set()
+        restored.reconcile()
+        with closing(sqlite3.connect(keys)) as database:
+            assert database.execute("SELECT id FROM keys").fetchall() == []
+
+
+def words_in(copy: Path, store: Records, now: int) -> set[str]:
+    """What a copy of the row store, wherever it has got to, yields with the keys of today: every sentence."""
+    keys = store._opener.stores().keys
+    vault = store._opener.vault()
+    found: set[str] = set()
+    with closing(sqlite3.connect(copy / "records.sqlite")) as database:
+        sealed = dict(database.execute("SELECT record_id, sealed FROM contents WHERE field = 'details'").fetchall())
+    for one, key in keys.alive(list(sealed), now).items():
+        found.update(contents.details(vault.open_key(key).open("details", sealed[one])).transcripts)
+    return found
+
+
+def test_no_copy_of_the_rows_at_any_time_says_anything_of_what_has_ended(
+    store: Records, directory: Path, make_draft: MakeDraft, clock: FakeClock, tmp_path: Path
+) -> None:
+    """Copies of the files as they are, while they are open, at random times; and what is left of the keys of today."""
+    chance = random.Random(11)
+    wrapped: dict[str, list[bytes]] = {}
+    said: dict[str, str] = {}
+    copies: list[Path] = []
+    store.prepare()
+
+    def write() -> None:
+        words = f"Satz Nummer {len(said)}"
+        text = "Guten Tag. " * chance.randint(1, 100)
+        one = store.seal(make_draft(recording=None, transcripts=(words, text), caller=f"030 {len(said)}"))
+        said[one] = words
+        wrapped[one] = [part for part in stored(directory)[one] if part]
+
+    def copy() -> None:
+        place = tmp_path / f"copy{len(copies)}"
+        place.mkdir()
+        for name in ("records.sqlite", "records.sqlite-wal"):
+            shutil.copy(directory / name, place)
+        copies.append(place)
+
+    def alive() -> set[str]:
+        return {line.id for line in store.list(OFFICER, Purpose.RIGHTS)}
+
+    def check() -> None:
+        clock.advance(86400)
+        assert store.sweep().scrubbed
+        living = alive()
+        keys = b"".join(on_disk(directory / "keys").values())
+        for one, parts in wrapped.items():
+            # The wrapped key, and the hash of the number: its first bytes and samples of the rest.
+            assert any(part in keys for part in parts[:4]) == (one in living), one
+        read = set().union(*(words_in(place, store, to_micros(clock.now())) for place in copies))
+        assert {words for words in said.values() if words in read} <= {said[one] for one in living}
+
+    for round_ in range(36):
+        chance.choice((write, write, write, copy))()
+        if round_ % 3 == 2 and alive():
+            store.destroy(chance.choice(sorted(alive())), DestroyReason.ERASED)
+            clock.advance(chance.randint(1, 4) * 86400)
+        if round_ % 6 == 5:
+            copy()
+            # That the copies do say something of who is alive shows that this would be noticed.
+            assert words_in(copies[-1], store, to_micros(clock.now())) >= {said[one] for one in alive()}
+            check()
+    clock.advance(28 * 86400)
+    check()
+    assert alive() == set()
+    assert len(said) > 15
+
+
+def test_nothing_lies_in_plain_in_the_files_and_the_log_of_postgresql(
+    server: Cluster, databases: tuple[str, str], directory: Path, make_draft: MakeDraft, clock: FakeClock
+) -> None:
+    home = Home(directory, *databases)
+    with closing(home.open(clock)) as store:
+        draft = make_draft(transcripts=(CANARY,), recording=VOICE, caller=NUMBER, evidence=(CANARY,))
+        one = store.seal(draft)
+        store.open(one, OFFICER, Purpose.RIGHTS, audio=True)
+        store.find_caller(NUMBER, OFFICER, Purpose.RIGHTS)
+        with pytest.raises(StoreError):
+            store.seal(draft)
+        sealed = ask(rows_of(store), "SELECT sealed FROM contents")
+    server.administer("CHECKPOINT")
+    names = [url.rpartition("/")[2].partition("?")[0] for url in databases]
+    oids = [oid for oid, name in server.administer("SELECT oid::text, datname FROM pg_database") if name in names]
+    assert len(oids) == 2
+    (data,) = [file.parent for file in server.directory.rglob("PG_VERSION") if file.parent.parent == server.directory]
+    files = on_disk(data / "pg_wal") | {str(file): file.read_bytes() for file in data.iterdir() if file.is_file()}
+    for oid in oids:
+        files |= on_disk(data / "base" / str(oid))
+    # A positive control: what is stored does lie in these files.
+    assert any(bytes(value)[12:40] in content for value in sealed for content in files.values())
+    patterns = in_plain()
+    samples = patterns[:16] + patterns[16::50]
+    assert [name for name, content in files.items() if any(pattern in content for pattern in samples)] == []
+    assert CANARY not in server.log()
+    assert NUMBER not in server.log()
 
 
 @pytest.fixture(autouse=True)
