@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,23 +18,31 @@ from anruflotse.records.vault.keyfile import FILE
 from anruflotse.records.vault.keyring import Keyring, UnknownMasterError
 from anruflotse.records.vault.sources import keyring
 from anruflotse.records.vault.transit import TransitKeyring
+from anruflotse.settings import load
 from tests.records.conftest import OFFICER, Home, MakeDraft
 from tests.records.vault.conftest import MakeRing
-from tests.records.vault.faking import SERVICE, FakeKey, FakeVault
+from tests.records.vault.faking import FakeKey, FakeVault, Policy
 
 OPERATOR = Accessor("betrieb", Role.OPERATIONS)
 NUMBER = "+49 30 123456"
 
 
 @pytest.fixture
-def on_vault(home: Home, clock: FakeClock, make_ring: MakeRing) -> Iterator[Records]:
-    with closing(home.open(clock, ring=make_ring())) as store:
+def place(directory: Path) -> Home:
+    """Files: but for the first test below it does not matter which database it is."""
+    return Home(directory)
+
+
+@pytest.fixture
+def on_vault(place: Home, clock: FakeClock, make_ring: MakeRing) -> Iterator[Records]:
+    with closing(place.open(clock, ring=make_ring())) as store:
         yield store
 
 
 def test_it_seals_opens_and_rotates(
-    on_vault: Records, vault: FakeVault, home: Home, clock: FakeClock, make_draft: MakeDraft, make_ring: MakeRing
+    vault: FakeVault, home: Home, clock: FakeClock, make_draft: MakeDraft, make_ring: MakeRing
 ) -> None:
+    on_vault = home.open(clock, ring=make_ring())
     ids = [on_vault.seal(make_draft(caller=NUMBER)) for _ in range(3)]
     assert on_vault.healthy()
     assert not (home.directory / "keys" / FILE).exists()
@@ -42,7 +51,7 @@ def test_it_seals_opens_and_rotates(
     assert rotated.moved == 5
     assert vault.keys["anruflotse"].min_decryption_version == 2
     ids.append(on_vault.seal(make_draft(caller=NUMBER)))
-    with closing(home.open(clock, ring=make_ring())) as again:
+    with closing(home.open(clock, ring=make_ring())) as again, closing(on_vault):
         for one in ids:
             assert again.open(one, OFFICER, Purpose.RIGHTS, audio=True).caller == NUMBER
         assert set(again.find_caller(NUMBER, OFFICER, Purpose.RIGHTS)) == set(ids)
@@ -67,14 +76,14 @@ def test_while_vault_is_sealed_nothing_is_recorded_and_nothing_shown_and_then_it
 
 
 def test_vault_away_from_the_start_is_no_reason_to_make_a_key_here(
-    home: Home, clock: FakeClock, vault: FakeVault, make_ring: MakeRing
+    place: Home, clock: FakeClock, vault: FakeVault, make_ring: MakeRing
 ) -> None:
     vault.sealed = True
-    with closing(home.open(clock, ring=make_ring())) as store:
+    with closing(place.open(clock, ring=make_ring())) as store:
         assert not store.healthy()
         vault.sealed = False
         assert store.healthy()
-    assert not (home.directory / "keys" / FILE).exists()
+    assert not (place.directory / "keys" / FILE).exists()
 
 
 def test_sealed_in_the_middle_of_a_rotation_it_is_completed_later_with_the_same_version(
@@ -111,10 +120,10 @@ def test_a_version_vault_made_by_itself_is_taken_up(on_vault: Records, vault: Fa
 
 
 def test_a_process_that_read_before_the_old_version_was_given_up_still_opens(
-    on_vault: Records, home: Home, clock: FakeClock, make_draft: MakeDraft, make_ring: MakeRing
+    on_vault: Records, place: Home, clock: FakeClock, make_draft: MakeDraft, make_ring: MakeRing
 ) -> None:
     one = on_vault.seal(make_draft())
-    with closing(home.open(clock, ring=make_ring())) as other:
+    with closing(place.open(clock, ring=make_ring())) as other:
         before = other._opener.stores().keys.one(one)
         assert before is not None
         on_vault.rotate(OPERATOR)
@@ -124,22 +133,40 @@ def test_a_process_that_read_before_the_old_version_was_given_up_still_opens(
 
 
 def test_another_key_of_the_same_name_is_told_before_anything_is_written(
-    on_vault: Records, vault: FakeVault, home: Home, clock: FakeClock, make_draft: MakeDraft, make_ring: MakeRing
+    on_vault: Records, vault: FakeVault, place: Home, clock: FakeClock, make_draft: MakeDraft, make_ring: MakeRing
 ) -> None:
     on_vault.seal(make_draft())
     vault.keys["anruflotse"] = FakeKey()
-    with closing(home.open(clock, ring=make_ring())) as store:
+    with closing(place.open(clock, ring=make_ring())) as store:
         assert not store.healthy()
         with pytest.raises(StoreError, match="another master key"):
             store.seal(make_draft())
     assert sum(on_vault._opener.stores().keys.masters().values()) == 1
 
 
-def test_the_policy_of_the_documentation_is_enough_for_the_service(
-    home: Home, clock: FakeClock, vault: FakeVault, make_draft: MakeDraft, make_ring: MakeRing
+DOCUMENTATION = Path("docs/keys.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", DOCUMENTATION, re.DOTALL)
+
+
+def policy_of(text: str) -> Policy:
+    found = re.findall(r'path "transit/([^"]+)" \{\s*capabilities = \["(\w+)"\]', text)
+    return {path: {capability} for path, capability in found}
+
+
+def test_the_policies_of_the_documentation_are_enough(
+    place: Home, clock: FakeClock, vault: FakeVault, make_draft: MakeDraft, make_ring: MakeRing
 ) -> None:
-    vault.tokens["hvs.SERVICE"] = SERVICE
-    with closing(home.open(clock, ring=make_ring(token="hvs.SERVICE"))) as store:
+    service, more = (policy_of(text) for text in blocks("hcl"))
+    assert (len(service), len(more)) == (2, 3)
+    vault.tokens |= {"hvs.SERVICE": service, "hvs.OPERATOR": service | more}
+    with closing(place.open(clock, ring=make_ring(token="hvs.OPERATOR"))) as store:
+        store.seal(make_draft())
+        assert store.rotate(OPERATOR).left == {}
+    assert vault.keys["anruflotse"].min_decryption_version == 2
+    with closing(place.open(clock, ring=make_ring(token="hvs.SERVICE"))) as store:
         one = store.seal(make_draft())
         assert store.healthy()
         assert store.open(one, OFFICER, Purpose.RIGHTS).has_recording
@@ -148,39 +175,49 @@ def test_the_policy_of_the_documentation_is_enough_for_the_service(
         assert store.healthy()
 
 
+def test_the_settings_of_the_documentation_are_settings(tmp_path: Path) -> None:
+    (text,) = blocks("yaml")
+    file = tmp_path / "anruflotse.yaml"
+    file.write_text(text)
+    chosen = load(file, {}, {}).keys
+    assert (chosen.provider, chosen.vault.token_file) == ("vault", Path("/run/vault/token"))
+    file.write_text(re.sub(r"# (namespace|ca_file)", r"\1", text))
+    assert load(file, {}, {}).keys.vault.ca_file == Path("/etc/ssl/vault-ca.pem")
+
+
 def mixed(directory: Path, vault: FakeVault, *, transit_first: bool) -> Keyring:
     config = TransitConfig(address=vault.address, token="hvs.ROOT")
     return keyring(directory / "keys", {}, may_create=True, transit=config, transit_first=transit_first)
 
 
-def test_moving_to_vault_and_back(home: Home, clock: FakeClock, vault: FakeVault, make_draft: MakeDraft) -> None:
-    file = home.directory / "keys" / FILE
-    with closing(home.open(clock)) as store:
+def test_moving_to_vault_and_back(place: Home, clock: FakeClock, vault: FakeVault, make_draft: MakeDraft) -> None:
+    file = place.directory / "keys" / FILE
+    with closing(place.open(clock)) as store:
         ids = [store.seal(make_draft(caller=NUMBER))]
-    with closing(home.open(clock, ring=mixed(home.directory, vault, transit_first=True))) as store:
+    with closing(place.open(clock, ring=mixed(place.directory, vault, transit_first=True))) as store:
         ids.append(store.seal(make_draft(caller=NUMBER)))
         rotated = store.rotate(OPERATOR)
         assert rotated.master == "transit:transit/anruflotse:v1"
         assert list(rotated.left.values()) == [f"remove the master key file {file}"]
         file.unlink()
         assert set(store.find_caller(NUMBER, OFFICER, Purpose.RIGHTS)) == set(ids)
-    with closing(home.open(clock, ring=mixed(home.directory, vault, transit_first=False))) as store:
+    with closing(place.open(clock, ring=mixed(place.directory, vault, transit_first=False))) as store:
         ids.append(store.seal(make_draft(caller=NUMBER)))
         rotated = store.rotate(OPERATOR)
         assert not rotated.made
         assert "transit:transit/anruflotse:v1" in rotated.left
     vault.close()
-    with closing(home.open(clock)) as store:
+    with closing(place.open(clock)) as store:
         assert store.healthy()
         for one in ids:
             assert store.open(one, OFFICER, Purpose.RIGHTS).caller == NUMBER
 
 
 def test_vault_is_asked_once_for_each_record(
-    home: Home, clock: FakeClock, vault: FakeVault, make_draft: MakeDraft, make_ring: MakeRing
+    place: Home, clock: FakeClock, vault: FakeVault, make_draft: MakeDraft, make_ring: MakeRing
 ) -> None:
     ring: TransitKeyring = make_ring()
-    with closing(home.open(clock, ring=ring)) as store:
+    with closing(place.open(clock, ring=ring)) as store:
         store.prepare()
         one = store.seal(make_draft(caller=NUMBER))
         store.open(one, OFFICER, Purpose.RIGHTS)

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -448,7 +448,7 @@ def test_rotations_while_threads_and_a_second_process_seal_and_read(
 
 
 @pytest.fixture
-def legacy(store: Records, make_draft: MakeDraft, directory: Path) -> Iterator[Records]:
+def legacy(store: Records, make_draft: MakeDraft, directory: Path) -> Records:
     """As before the store had a key of its own for hashes: they were made with a key derived from the master key."""
     one = store.seal(make_draft(caller=NUMBER))
     ring = keyring(directory / "keys", {}, may_create=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -181,6 +182,35 @@ def test_a_broken_connection_or_a_fault_is_tried_once_more(vault: FakeVault, mak
         ring.renew()
     assert len(vault.requests) == before + 1
     assert len(vault.keys["anruflotse"].versions) == 1
+
+
+def test_nobody_waits_twice_for_a_vault_that_hangs(
+    vault: FakeVault, make_ring: MakeRing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    ring = make_ring(timeout_seconds=0.1)
+    ring.check()
+    vault.hangs.set()
+    with pytest.raises(StoreError, match="in time"):
+        ring.check()
+    vault.hangs.clear()
+    before = len(vault.requests)
+    now += 4.9
+    with pytest.raises(StoreError, match="in time"):
+        ring.check()
+    assert len(vault.requests) == before
+    now += 0.2
+    assert ring.check()
+    assert ring.check()
+
+
+def test_a_login_hangs_no_longer_than_anything_else(vault: FakeVault, make_ring: MakeRing) -> None:
+    vault.hangs.set()
+    ring = make_ring(token=None, role_id="role", secret_id="secret", timeout_seconds=0.1)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="in time"):
+            ring.check()
 
 
 def test_nothing_listens_or_the_name_does_not_exist(vault: FakeVault, make_ring: MakeRing) -> None:

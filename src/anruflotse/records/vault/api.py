@@ -7,6 +7,7 @@ repeat what was sent.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from anruflotse.records.model import StoreError
 from anruflotse.records.vault.config import TransitConfig
 
 LONGEST_TOKEN = 64 * 1024
+PAUSE_SECONDS = 5.0
+"""So long nobody waits for a Vault that did not answer in time: every call asks it before it is recorded."""
 
 
 class RefusedError(StoreError):
@@ -47,22 +50,11 @@ class VaultApi:
         self._token = config.token
         self._token_mark: object = None
         self._lock = threading.Lock()
-        session = requests.Session()
-        # Neither a proxy nor a .netrc nor another CA bundle by way of the environment.
-        session.trust_env = False
-        verify: bool | str = True if config.ca_file is None else str(config.ca_file)
-        session.verify = verify
-        self._client = hvac.Client(
-            url=config.address.rstrip("/"),
-            # Not None: hvac would look for a token in the environment and the home directory.
-            token="",
-            verify=verify,
-            timeout=config.timeout_seconds,
-            namespace=config.namespace,
-            # A redirect would take the token to another server.
-            allow_redirects=False,
-            session=session,
-        )
+        self._quiet_until = 0.0
+        self._quiet_lock = threading.Lock()
+        self._client = _client(config)
+        # One of its own: a login has no token, and the other one's belongs to all threads.
+        self._login_client = _client(config)
 
     def call(self, work: Callable[[Any], object], *, repeatable: bool = True, optional: bool = False) -> dict[str, Any]:
         """What Vault answers to `work`, which gets hvac's client; an empty answer is an empty dictionary.
@@ -71,25 +63,56 @@ class VaultApi:
         the token is no longer good, unless it is `optional`. Raises `StoreError`.
         """
         try:
-            return self._tried(work, self._current_token(), repeatable=repeatable)
+            return self._tried(work, self._with_token(), repeatable=repeatable)
         except ForbiddenError:
             if self._config.role_id is None or optional:
                 raise
             with self._lock:
                 self._token = None
-            return self._tried(work, self._current_token(), repeatable=repeatable)
+            return self._tried(work, self._with_token(), repeatable=repeatable)
 
-    def _tried(self, work: Callable[[Any], object], token: str, *, repeatable: bool) -> dict[str, Any]:
-        self._client.token = token
+    def _tried(self, work: Callable[[Any], object], client: hvac.Client, *, repeatable: bool) -> dict[str, Any]:
+        quiet = self._probing()
         for last in (not repeatable, True):
             try:
-                return _answer(work(self._client))
+                answer = _answer(work(client))
+            except requests.Timeout as error:
+                self._quiet_until = time.monotonic() + PAUSE_SECONDS
+                raise _translated(error) from None
             except (requests.ConnectionError, exceptions.VaultError) as error:
                 if last or not _passing(error):
+                    self._answered(quiet)
                     raise _translated(error) from None
             except (requests.RequestException, OSError, ValueError) as error:
+                self._answered(quiet)
                 raise _translated(error) from None
+            else:
+                self._answered(quiet)
+                return answer
         raise AssertionError
+
+    def _probing(self) -> bool:
+        """Whether Vault did not answer lately, and this request is the one that finds out whether it does again.
+
+        Raises `StoreError` at once when it is not the time for that.
+        """
+        with self._quiet_lock:
+            now = time.monotonic()
+            if now < self._quiet_until:
+                raise _translated(requests.Timeout())
+            probing = self._quiet_until > 0
+            if probing:
+                # The others need not wait for the outcome.
+                self._quiet_until = now + PAUSE_SECONDS
+            return probing
+
+    def _answered(self, probing: bool) -> None:  # noqa: FBT001 - what `_probing` returned
+        if probing:
+            self._quiet_until = 0.0
+
+    def _with_token(self) -> hvac.Client:
+        self._client.token = self._current_token()
+        return self._client
 
     def _current_token(self) -> str:
         config = self._config
@@ -119,7 +142,9 @@ class VaultApi:
     def _login(self, role_id: str, secret_id: str) -> str:
         try:
             answer = self._tried(
-                lambda client: client.auth.approle.login(role_id, secret_id, use_token=False), "", repeatable=True
+                lambda client: client.auth.approle.login(role_id, secret_id, use_token=False),
+                self._login_client,
+                repeatable=True,
             )
             return str(answer["auth"]["client_token"])
         except (RefusedError, ForbiddenError, MissingError, KeyError, TypeError):
@@ -131,6 +156,25 @@ class VaultApi:
     def __repr__(self) -> str:
         """Where it connects to, never with what."""
         return f"<VaultApi {self._config.address}>"
+
+
+def _client(config: TransitConfig) -> hvac.Client:
+    session = requests.Session()
+    # Neither a proxy nor a .netrc nor another CA bundle by way of the environment.
+    session.trust_env = False
+    verify: bool | str = True if config.ca_file is None else str(config.ca_file)
+    session.verify = verify
+    return hvac.Client(
+        url=config.address.rstrip("/"),
+        # Not None: hvac would look for a token in the environment and the home directory.
+        token="",
+        verify=verify,
+        timeout=config.timeout_seconds,
+        namespace=config.namespace,
+        # A redirect would take the token to another server.
+        allow_redirects=False,
+        session=session,
+    )
 
 
 def _answer(answer: object) -> dict[str, Any]:
