@@ -275,3 +275,28 @@ def test_with_a_filed_head_its_key_is_the_one_that_counts(copied: Copied, fresh:
         told = trail.head()
         assert told is not None
         assert Trail(trail._rows, trail._keys, no_key).verify(unfiled(told)).intact
+
+
+def test_a_head_never_moves_back(copied: Copied) -> None:
+    copy = copied()
+    with copy.trail() as trail:
+        trail._heads.advance((11, "0" * 64), 0, copy.key)
+    assert heads(copy)["latest"] == 12
+    assert copy.verify().intact
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        ("DELETE FROM audit", "DELETE FROM audit_tip", "DELETE FROM heads"),
+        ("DELETE FROM audit", "UPDATE audit_tip SET seq = 0, hash = '" + "0" * 64 + "'", "DELETE FROM heads"),
+        ("DELETE FROM audit WHERE seq > 10",),
+    ],
+)
+def test_a_trail_that_was_emptied_or_cut_does_not_begin_anew(copied: Copied, attack: tuple[str, ...]) -> None:
+    copy = copied()
+    with copy.tampering() as tamper:
+        for statement in attack:
+            (tamper.keys if "heads" in statement else tamper.rows).execute(statement)
+    with pytest.raises(BrokenTrailError):
+        copy.append(range(13, 14))

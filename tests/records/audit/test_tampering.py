@@ -308,3 +308,45 @@ def test_a_file_that_pages_in_a_circle_does_not_hang(copied: Copied) -> None:
     with closing(sqlite3.connect(copy.rows)) as connection:
         assert [seq for (seq,) in connection.execute("SELECT seq FROM audit ORDER BY seq")][5] == 2
     assert copy.found()
+
+
+def test_an_entry_with_a_fitting_hash_that_the_next_one_does_not_know_is_found(copied: Copied) -> None:
+    copy = copied()
+    with copy.tampering() as tamper:
+        # No head speaks for entry 5.
+        (previous,) = tamper.rows.execute("SELECT hash FROM audit WHERE seq = 4").fetchone()
+        other = entry(5, accessor="niemand")
+        tamper.rows.execute(
+            "UPDATE audit SET accessor = 'niemand', hash = ? WHERE seq = 5", (digest(5, other, previous),)
+        )
+    verified = copy.verify()
+    assert (verified.wrong, verified.first_broken) == ("order", 6)
+
+
+@pytest.mark.parametrize("day", ["latest", "next", "days", "2026-03-02"])
+def test_a_doubled_head_is_found(copied: Copied, day: str) -> None:
+    copy = copied()
+    with copy.tampering() as tamper:
+        loosen(tamper.keys, "heads")
+        tamper.keys.execute("INSERT INTO heads SELECT * FROM heads WHERE day = ?", (day,))
+    assert copy.verify().wrong == "head"
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_entries_in_place_of_one_that_was_announced_and_never_written_are_unsigned(
+    copied: Copied, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    copy = copied()
+
+    def die(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("anruflotse.records.audit.trail._insert", die)
+        with pytest.raises(KeyboardInterrupt):
+            copy.append(range(13, 14))
+    assert copy.verify().intact
+    with copy.tampering() as tamper:
+        write(tamper, [entry(20 + one) for one in range(number)], first=13)
+    verified = copy.verify()
+    assert (verified.wrong, verified.first_broken) == ("unsigned", 13)
