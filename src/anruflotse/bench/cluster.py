@@ -58,7 +58,10 @@ class Cluster:
             self.administer(f"ALTER ROLE {USER} SET {name} = '{value}'")
 
     def start(self) -> None:
-        """Start the server and wait until it answers. Raises `ClusterError`."""
+        """Start the server and wait until it answers. Raises `ClusterError`.
+
+        It stops when the thread that called this ends: call it from one that stays.
+        """
         options = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
@@ -196,8 +199,9 @@ def _programs() -> Path:
 
 def _as_user() -> list[str]:
     """What to put before a command so that it never outlives us, and does not run as root, which PostgreSQL refuses."""
-    user = ["--reuid=postgres", "--regid=postgres", "--init-groups"] if os.geteuid() == 0 else []
-    return ["setpriv", "--pdeathsig=INT", *user, "--"]
+    # One after the other: the kernel forgets the signal when the user changes (prctl(2), PR_SET_PDEATHSIG).
+    user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"] if os.geteuid() == 0 else []
+    return [*user, "setpriv", "--pdeathsig=INT", "--"]
 
 
 def _free_port() -> int:

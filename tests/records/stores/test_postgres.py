@@ -148,6 +148,19 @@ def test_a_connection_that_dies_between_calls_is_not_even_noticed(
     assert store.open(one, OFFICER, Purpose.RIGHTS).summary.id == one
 
 
+def test_a_restart_nobody_noticed_makes_everything_be_compared_anew(
+    store: Records, make_draft: MakeDraft, server: Cluster
+) -> None:
+    one = store.seal(make_draft())
+    before = store._opener.stores()
+    assert store._opener.stores() is before
+    server.stop()
+    server.start()
+    assert store.open(one, OFFICER, Purpose.RIGHTS).summary.id == one
+    # What was restored from a backup meanwhile has to be found by a sweeper that compares both stores.
+    assert store._opener.stores().sweeper is not before.sweeper
+
+
 def end_sessions(server: Cluster) -> None:
     server.administer(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = '{USER}'")  # noqa: S608 - a constant
 

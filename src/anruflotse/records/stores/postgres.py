@@ -67,6 +67,7 @@ _MESSAGES = {
 _GONE = ("08", "57P", "25P", "42P01", "3D000")
 """After these the database may be another one when it is back: everything is looked at anew."""
 
+_IDENTITY = "SELECT pg_postmaster_start_time(), oid FROM pg_database WHERE datname = current_database()"
 _MAY_CHECKPOINT = (
     "SELECT current_setting('is_superuser') = 'on' OR EXISTS ("
     "SELECT FROM pg_roles WHERE rolname = 'pg_checkpoint' AND pg_has_role(oid, 'USAGE'))"
@@ -118,6 +119,7 @@ class PostgresDatabase(EngineDatabase):
         self._url = parsed(name, url)
         self._rewritten = tuple(rewritten)
         self._prepared = False
+        self._identity: tuple[object, ...] | None = None
         self._settings = {
             "lock_timeout": str(max(1, round(busy_seconds * 1000))),
             "statement_timeout": str(round(max(busy_seconds * 6, 5) * 1000)),
@@ -156,7 +158,7 @@ class PostgresDatabase(EngineDatabase):
         return f"{hosts}{f':{self._url.port}' if self._url.port else ''}/{self._url.database}"
 
     def in_place(self) -> bool:
-        """See `Database.in_place`: after a connection was lost the database may be another, restored one."""
+        """See `Database.in_place`: after a connection was lost, or a restart, it may be another, restored one."""
         if not self._prepared:
             self._engine.dispose()
         return self._prepared
@@ -262,6 +264,10 @@ class PostgresDatabase(EngineDatabase):
             f"SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS wanted(name, value) WHERE {may}",  # noqa: S608, E501 - one of the two above
             (list(_QUIET), list(_QUIET.values())),
         )
+        identity = connection.execute(_IDENTITY).fetchone()
+        if identity != self._identity:
+            # The server was started anew, or the database is another of the same name: it may come from a backup.
+            self._identity, self._prepared = identity, False
         connection.autocommit = False
 
     def _told(self, error: BaseException, progress: Progress) -> str:
