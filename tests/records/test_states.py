@@ -20,7 +20,15 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import select
 
 from anruflotse.bench.cluster import Cluster
@@ -112,6 +120,13 @@ class Promises(RuleBasedStateMachine):
     def _alive(self, one: str, store: Records) -> bool:
         return one in self._must(store._now())
 
+    @initialize(target=sealed)
+    def some_calls(self) -> object:
+        """Something to begin with, and a backup of it: rules are drawn alike, whether there is anything to apply to."""
+        found = multiple(*(self.seal(who % 2, timedelta(days=who)) for who in range(4)))
+        self.backup()
+        return found
+
     @rule(target=sealed, who=WHO, age=AGES)
     def seal(self, who: int, age: timedelta) -> object:
         store, draft = self.stores[who], self._draft(age)
@@ -196,7 +211,6 @@ class Promises(RuleBasedStateMachine):
         if since is not None:
             self.lifted.add((one, since))
 
-    @rule(who=WHO)
     def sweep(self, who: int) -> None:
         swept = self.stores[who].sweep()
         assert swept.failed == 0
@@ -207,7 +221,6 @@ class Promises(RuleBasedStateMachine):
         keys = set(ask(keys_of(self.stores[who]), "SELECT id FROM keys"))
         assert not keys & (self.ended | self.erased)
 
-    @rule(who=WHO)
     def reconcile(self, who: int) -> None:
         store = self.stores[who]
         now = store._now()
@@ -216,13 +229,14 @@ class Promises(RuleBasedStateMachine):
         self.kept_time = now
         self.ended |= {one for one in self.expiry if self._expired(one, now)}
 
-    @rule(who=WHO, often=st.integers(0, 3))
-    def rotate(self, who: int, often: int) -> None:
-        if often:
-            # It makes the backups of the keys useless, and there must be some to put back.
-            return
+    def rotate(self, who: int) -> None:
         self.stores[who].rotate(OPERATOR)
         self.backups = [(number, ids, False) for number, ids, _ in self.backups]
+
+    @rule(who=WHO, one=sealed)
+    def destroy_again(self, who: int, one: str) -> None:
+        """What somebody does who is not sure."""
+        self.destroy(who, one)
 
     @rule(time=st.sampled_from([timedelta(minutes=1), timedelta(hours=9), timedelta(days=2), timedelta(days=14), LIFE]))
     def time_passes(self, time: timedelta) -> None:
@@ -232,7 +246,6 @@ class Promises(RuleBasedStateMachine):
     def clock_is_set(self, days: int) -> None:
         self.clock.jump(self.clock.now() + timedelta(days=days))
 
-    @rule()
     def restart(self) -> None:
         self._close()
         self._open()
@@ -293,7 +306,17 @@ class Promises(RuleBasedStateMachine):
         for one in ask(rows_of(self.stores[0]), query, reference=draft.reference):
             self.expiry[one] = draft.recorded_at + LIFE
 
-    @rule()
+    @rule(who=WHO, what=st.sampled_from(["sweep", "backup", "restart", "reconcile", "sweep", "backup", "rotate"]))
+    def machine(self, who: int, what: str) -> None:
+        """One rule for what is done to the machine, so that most steps are about records."""
+        {
+            "sweep": lambda: self.sweep(who),
+            "reconcile": lambda: self.reconcile(who),
+            "rotate": lambda: self.rotate(who),
+            "backup": self.backup,
+            "restart": self.restart,
+        }[what]()
+
     def backup(self) -> None:
         ids = frozenset(openable(self.stores[0]))
         self._close()
@@ -327,6 +350,11 @@ class Promises(RuleBasedStateMachine):
             put_heads(self.stores[0], heads)
         for who in (0, 1):
             self.reconcile(who)
+
+    @rule(which=st.integers(0, 9))
+    def restore_all(self, which: int) -> None:
+        """The dangerous one: both stores fit each other."""
+        self.restore(which, ("rows", "keys"))
 
     def _held_once(self) -> set[str]:
         """Records that an old key store may hold beyond their expiry, unless that hold was lifted."""
