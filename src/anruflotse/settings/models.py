@@ -6,7 +6,7 @@ A description is one sentence with the unit; types and bounds say what is allowe
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypedDict
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -166,6 +166,13 @@ class Retention(Section):
         return self
 
 
+class Urls(TypedDict):
+    """The two databases of the record store, as it takes them."""
+
+    rows_url: str | None
+    keys_url: str | None
+
+
 class Records(Section):
     """Where records rest: files in the data directory, or two PostgreSQL databases; see docs/records.md."""
 
@@ -174,10 +181,10 @@ class Records(Section):
     keys: PostgresUrl | None = None
     """The database of their keys, without history in any backup or archive; better on a server of its own."""
 
-    def urls(self) -> dict[str, str | None]:
+    def urls(self) -> Urls:
         """Both URLs with their passwords, named as the record store takes them."""
-        given = {"rows_url": self.rows, "keys_url": self.keys}
-        return {name: None if url is None else url.get_secret_value() for name, url in given.items()}
+        rows, keys = (None if url is None else url.get_secret_value() for url in (self.rows, self.keys))
+        return {"rows_url": rows, "keys_url": keys}
 
     @model_validator(mode="after")
     def _two_databases(self) -> Self:
