@@ -125,8 +125,11 @@ class Behind(Generic[E]):
 
     def failed(self, error: Exception) -> None:
         """The engine raised `error` or was too slow: log where (never what: it may quote the caller), and count."""
-        told = "an engine of a processor failed; the local one takes over"
-        log.error(told, processor=self._offer.processor, exc_info=error)
+        log.error(
+            "an engine of a processor failed; the local one takes over",
+            processor=self._offer.processor,
+            exc_info=error,
+        )
         self._failed(self._offer.processor)
 
     def close(self) -> None:
