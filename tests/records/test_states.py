@@ -242,9 +242,17 @@ class Promises(RuleBasedStateMachine):
     def time_passes(self, time: timedelta) -> None:
         self.clock.advance(time.total_seconds())
 
-    @rule(days=st.sampled_from([-1, 1, -20, 20, -40, 40]))
-    def clock_is_set(self, days: int) -> None:
+    @rule(days=st.sampled_from([-1, 1, -20, 20, -40, 40]), restart=st.booleans())
+    def clock_is_set(self, days: int, restart: bool) -> None:
         self.clock.jump(self.clock.now() + timedelta(days=days))
+        if restart:
+            self.restart()
+
+    @rule(who=WHO, one=sealed)
+    def hold_beyond_the_expiry(self, who: int, one: str) -> None:
+        self.restrict(who, one, hold=True)
+        self.clock.advance(LIFE.total_seconds())
+        self.sweep(who)
 
     def restart(self) -> None:
         self._close()
@@ -383,7 +391,7 @@ class Promises(RuleBasedStateMachine):
         self.place.remove()
 
 
-EXAMPLES = int(os.environ.get("ANRUFLOTSE_TEST_STATES", "12"))
+EXAMPLES = int(os.environ.get("ANRUFLOTSE_TEST_STATES", "10"))
 """How many runs of 30 steps; more are worth while after a change here (a run takes about half a second)."""
 CHECKED = settings(
     stateful_step_count=30, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), print_blob=False
