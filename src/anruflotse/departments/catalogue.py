@@ -8,6 +8,7 @@ from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 
+from anruflotse.departments.concerns import Hears
 from anruflotse.departments.model import HUMAN, Announcement, Concern, Department, HumanDesk, Route, Target
 from anruflotse.departments.reading import read_catalogue
 from anruflotse.departments.spoken import hours_text
@@ -30,6 +31,8 @@ class Catalogue:
     concerns: Mapping[str, Concern]
     desk: HumanDesk
     permitted: Permitted = nobody
+    remarks: tuple[str, ...] = ()
+    """What in the file works but helps nobody, each with its place: "FILE, line 3, column 5: ...", for people."""
 
     def route(self, department: str, now: datetime) -> Route:
         """Where a call for `department` (a key) can go at `now` (aware; UTC).
@@ -83,7 +86,7 @@ class Catalogue:
 
     def vocabulary(self) -> tuple[str, ...]:
         """Words a recogniser may expect, each once, most useful first."""
-        return vocabulary(self.concerns.values())
+        return vocabulary(concern for concern in self.concerns.values() if concern.enabled)
 
     def processors(self) -> frozenset[str]:
         """The processors that any target names."""
@@ -112,15 +115,17 @@ def load(
     federal_state: str = "BE",
     permitted: Permitted = nobody,
     processors: Collection[str] | None = None,
+    hears: Hears = lambda _words: False,
 ) -> Catalogue:
     """The catalogue of a YAML file (or of YAML text), None for the shipped one.
 
     `federal_state` decides about public holidays where the file names none. `permitted` is asked at every route about
     each target that names a processor. With `processors` (the register's keys) a target may name none but those.
+    `hears` tells which words the safety rules act upon before any concern: `remarks` name them where a concern has one.
     Raises `anruflotse.yamlshape.ShapeError` with line and column for anything wrong.
     """
-    contents = read_catalogue(shipped() if source is None else source, federal_state, processors)
-    return Catalogue(contents.departments, contents.concerns, contents.human, permitted)
+    contents = read_catalogue(shipped() if source is None else source, federal_state, processors, hears)
+    return Catalogue(contents.departments, contents.concerns, contents.human, permitted, contents.remarks)
 
 
 def shipped() -> str:

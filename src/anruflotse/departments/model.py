@@ -73,7 +73,9 @@ class HumanDesk:
 class Concern:
     """Something people call about. `department` is a department's key, or for an `action` its special class.
 
-    `spoken` is how a prompt names it ("Geht es um ...?"), empty for special concerns.
+    `spoken` is how a prompt names it ("Geht es um ...?"), empty for special concerns. `keywords` speak for it,
+    `counter_keywords` against it; `examples` are the operator's own sentences, learnt by `anruflotse train`. One that
+    is not `enabled` is neither offered nor routed to: who states it is treated as somebody we have no department for.
     """
 
     key: str
@@ -82,6 +84,9 @@ class Concern:
     description: str
     spoken: str = ""
     keywords: tuple[str, ...] = ()
+    counter_keywords: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    enabled: bool = True
     action: Action | None = None
 
 

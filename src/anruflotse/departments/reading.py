@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from anruflotse.departments.concerns import Hears, read_concerns
 from anruflotse.departments.hours import (
     FEDERAL_STATES,
     Almanac,
@@ -43,6 +44,7 @@ class Contents:
     departments: Mapping[str, Department]
     concerns: Mapping[str, Concern]
     human: HumanDesk
+    remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,12 @@ class _Defaults:
     processors: Collection[str] | None
 
 
-def read_catalogue(source: Path | str, federal_state: str, processors: Collection[str] | None) -> Contents:
+def read_catalogue(
+    source: Path | str, federal_state: str, processors: Collection[str] | None, hears: Hears
+) -> Contents:
     """Read a catalogue. `federal_state` holds where the file names none; None as `processors` knows no names.
+
+    `hears` tells which words never get as far as a concern: who writes them there is told so in the remarks.
 
     Raises ShapeError for anything that is wrong with the file.
     """
@@ -80,12 +86,12 @@ def read_catalogue(source: Path | str, federal_state: str, processors: Collectio
     _check_alternatives(top["abteilungen"], departments)
     for node in top["aktionen"].mapping(required=tuple(Action)).values():
         node.text()
-    concerns = {key: _read_concern(key, node, departments) for key, node in _keyed(top["anliegen"])}
+    concerns, remarks = read_concerns(_keyed(top["anliegen"]), departments, hears)
     for action in Action:
         if not any(concern.action is action for concern in concerns.values()):
             message = f"no concern has the action `{action}`: callers could not ask for it."
             raise top["anliegen"].key_error(message)
-    return Contents(departments, concerns, _read_human(top["mensch"], defaults))
+    return Contents(departments, concerns, _read_human(top["mensch"], defaults), remarks)
 
 
 def check_sip_uri(node: Node) -> str:
@@ -201,30 +207,3 @@ def _check_alternatives(node: Node, departments: Mapping[str, Department]) -> No
             if after in way[:-1]:
                 break
             after = departments[after].alternative or HUMAN
-
-
-def _read_concern(key: str, node: Node, departments: Mapping[str, Department]) -> Concern:
-    parts = node.mapping(
-        required=("abteilung", "name", "beschreibung"), optional=("ansage", "stichworte", "aktion", "sonder")
-    )
-    action = Action(parts["aktion"].one_of(tuple(Action))) if "aktion" in parts else None
-    special = parts["sonder"].flag() if "sonder" in parts else False
-    if special != (action is not None):
-        message = "`aktion` and `sonder: true` belong together: give both for a special concern, none for any other."
-        raise node.error(message)
-    if action is None:
-        department = parts["abteilung"].one_of(departments)
-        if "ansage" not in parts:
-            message = "the key `ansage` is missing: how a prompt names this concern, such as `Ihre Beiträge`."
-            raise node.error(message)
-    else:
-        department = parts["abteilung"].one_of((SPECIAL_CLASSES[action],))
-    return Concern(
-        key=key,
-        department=department,
-        name=parts["name"].text(),
-        description=parts["beschreibung"].text(),
-        spoken=parts["ansage"].text() if "ansage" in parts else "",
-        keywords=tuple(word.text() for word in parts["stichworte"].items()) if "stichworte" in parts else (),
-        action=action,
-    )
