@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from anruflotse.conversation import State, step
+from anruflotse.conversation import Stage, State, step
 from anruflotse.conversation.actions import (
     Action,
     AwaitSpeech,
@@ -265,7 +265,10 @@ TestAnyOrder.settings = settings(max_examples=300, stateful_step_count=60, deadl
 def answer_to(action: Action, state: State, dice: Random) -> list[Event]:
     """What a real surrounding may answer to an action, chosen by `dice`; never nothing where something must come."""
     department = dice.choice(["pflegekasse", "leistungen"])
-    candidate = Candidate("pflege", department, open=dice.random() < 0.7, instead=dice.choice([None, "kundenservice"]))
+    candidate, other = (
+        Candidate(concern, department, open=dice.random() < 0.7, instead=dice.choice([None, "kundenservice"]))
+        for concern in dice.sample(["pflege", "zahnersatz", "krankengeld"], 2)
+    )
     heard = Screened(dice.choice(list(Heard)), dice.random() < 0.7)
     match action:
         case Play(prompt=prompt):
@@ -286,7 +289,7 @@ def answer_to(action: Action, state: State, dice: Random) -> list[Event]:
             verdict = dice.choice(list(Verdict))
             number = NUMBER_OF_CANDIDATES.get(verdict, 0)
             answers: list[Event] = [
-                Understood(turn, verdict, (candidate,) * number, dice.random() < 0.7),
+                Understood(turn, verdict, (candidate, other)[:number], dice.random() < 0.7),
                 Screened(dice.choice(list(Heard)), dice.random() < 0.7, turn),
                 Picked(turn, dice.choice([0, 1])),
                 NotUnderstood(turn),
@@ -309,6 +312,7 @@ def test_every_call_ends_and_no_caller_goes_round_in_circles(seed: int) -> None:
     witness.saw(Answered(), State(), state, actions)
     waiting = [event for action in actions for event in answer_to(action, state, dice)]
     questions, ending = 0, None
+    offers: list[tuple[str, ...]] = []
     for _ in range(400):
         if state.ended:
             break
@@ -324,10 +328,16 @@ def test_every_call_ends_and_no_caller_goes_round_in_circles(seed: int) -> None:
         state, actions = step(before, event)
         witness.saw(event, before, state, actions)
         questions += sum(isinstance(a, Play) and a.prompt.value.startswith("frage") for a in actions)
+        repeated = before.repeats != state.repeats or before.failures != state.failures
+        offers += [a.concerns for a in actions if isinstance(a, Play) and a.concerns and not repeated]
+        assert state.failures <= 2
+        if state.failures == 2:
+            assert state.stage in {Stage.HANDOVER, Stage.TRANSFER, Stage.CLOSING, Stage.ENDED}, "two failures: a person"
         for action in actions:
             if isinstance(action, Transfer | HangUp):
                 ending = action
             waiting += answer_to(action, state, dice)
     assert state.ended, "a call got stuck"
     assert isinstance(ending, HangUp) or (isinstance(ending, Transfer) and ending.destination.goal in Goal)
-    assert questions <= 1 + 2 + 3 + 1, "one question, two re-asks, three repeats, one after a doubt"
+    assert questions <= 1 + 1 + 3 + 1, "one question, one re-ask, three repeats, one after a doubt"
+    assert len(offers) == len({frozenset(offer) for offer in offers}), "the same closed question twice"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from anruflotse.conversation import Stage, State, step
@@ -57,6 +59,9 @@ from anruflotse.conversation.events import (
 HUMAN = Destination(Goal.HUMAN)
 CARE = Candidate("pflege", "pflegekasse")
 TEETH = Candidate("zahnersatz", "leistungen")
+MONEY = Candidate("krankengeld", "krankengeld")
+CURE = Candidate("reha_kur", "leistungen")
+SICK = Candidate("krankenhaus", "leistungen")
 
 
 class Talk:
@@ -224,7 +229,69 @@ def test_an_unsure_no_is_asked_again_and_then_taken() -> None:
     talk = asked()
     talk.stated(Verdict.CONFIRM, CARE)
     assert Play(Prompt.YES_NO_AGAIN) in talk.answered(Heard.NO, certain=False)
-    assert Play(Prompt.QUESTION_AGAIN) in talk.answered(Heard.NO, certain=False)
+    assert Play(Prompt.CONNECT_NOT_UNDERSTOOD) in talk.answered(Heard.NO, certain=False), "two failures"
+
+
+Failing = Callable[[Talk], object]
+FAILURES: dict[str, Failing] = {
+    "silence": lambda talk: talk.tell(Silence()),
+    "words without a concern": lambda talk: talk.stated(Verdict.ASK_AGAIN),
+    "words nobody could make out": lambda talk: (
+        talk.tell(SpeechStarted(), TurnEnded(), RecorderStopped()),
+        talk.tell(NotUnderstood(talk.state.turn)),
+    ),
+    "a denied guess": lambda talk: (talk.stated(Verdict.CONFIRM, CARE), talk.answered(Heard.NO)),
+    "another denied guess": lambda talk: (talk.stated(Verdict.CONFIRM, TEETH), talk.answered(Heard.NO)),
+    "neither of two": lambda talk: (talk.stated(Verdict.CHOOSE, MONEY, CURE), talk.answered(Heard.NO)),
+    "silence instead of yes or no": lambda talk: (
+        talk.stated(Verdict.CONFIRM, SICK),
+        talk.tell(PromptFinished(Prompt.CONFIRM)),
+        talk.tell(Silence()),
+    ),
+}
+
+
+@pytest.mark.parametrize("second", FAILURES)
+@pytest.mark.parametrize("first", FAILURES)
+def test_after_two_failures_of_whatever_kind_there_is_a_person(first: str, second: str) -> None:
+    talk = asked()
+    FAILURES[first](talk)
+    assert talk.state.destination is None, "one failure is forgiven"
+    talk.tell(RecorderStopped(), PromptFinished(talk.state.playing or Prompt.QUESTION))
+    if talk.state.stage is Stage.CONFIRM:
+        talk.tell(Silence())
+    else:
+        FAILURES[second](talk)
+    assert talk.state.destination == HUMAN
+
+
+def test_a_concern_that_was_denied_is_not_offered_again() -> None:
+    talk = asked()
+    talk.stated(Verdict.CONFIRM, CARE)
+    talk.answered(Heard.NO)
+    assert Play(Prompt.CONNECT_NOT_UNDERSTOOD) in talk.stated(Verdict.CONFIRM, CARE)
+
+
+def test_a_concern_that_was_denied_is_not_routed_to_either() -> None:
+    talk = asked()
+    talk.stated(Verdict.CONFIRM, CARE)
+    talk.answered(Heard.NO)
+    assert Play(Prompt.CONNECT_NOT_UNDERSTOOD) in talk.stated(Verdict.ROUTE, CARE)
+
+
+def test_of_two_concerns_of_which_one_was_denied_the_other_is_confirmed() -> None:
+    talk = asked()
+    talk.stated(Verdict.CONFIRM, CARE)
+    talk.answered(Heard.NO)
+    assert Play(Prompt.CONFIRM, concerns=("zahnersatz",)) in talk.stated(Verdict.CHOOSE, CARE, TEETH)
+
+
+def test_the_same_two_are_not_offered_again_to_somebody_who_states_them_once_more() -> None:
+    talk = asked()
+    talk.stated(Verdict.CHOOSE, CARE, TEETH)
+    talk.tell(SpeechStarted(), TurnEnded())
+    actions = talk.tell(Understood(talk.state.turn, Verdict.CHOOSE, (TEETH, CARE)))
+    assert Play(Prompt.QUESTION_AGAIN) in actions
 
 
 def test_no_with_another_concern_takes_the_other_concern() -> None:

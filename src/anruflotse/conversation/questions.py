@@ -1,7 +1,9 @@
 """The middle of a conversation: the notice, the questions, and what the answers lead to.
 
-Every detour costs one of the counters in `State` (silences, unclear, answers_unclear, repeats, clarified), so no
-conversation can go round in circles: at most one re-ask for silence and one for an unclear concern.
+Every detour costs one of the counters in `State` (failures, answers_unclear, repeats, clarified), so no conversation
+can go round in circles. Silence, an unclear concern, a denied guess and an unusable answer are failures, whichever
+comes first: the second one leads to a person. No guess is offered again that was denied, and no closed question that
+was answered is asked a second time.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ Result = tuple[State, list[Action]]
 Answer = Screened | Understood | Picked | NotUnderstood
 
 MAX_REPEATS = 3
+MAX_FAILURES = 2
+"""With this many failures a person takes over; so there is one re-ask at most."""
 SAFETY = frozenset({Heard.OBJECTION, Heard.HUMAN, Heard.EMERGENCY})
 _URGENCY = {Heard.OBJECTION: 3, Heard.EMERGENCY: 2, Heard.HUMAN: 1}
 _DOUBT_PROMPTS = {
@@ -112,13 +116,25 @@ def clarify(state: State, doubt: Heard, candidates: tuple[Candidate, ...] = ()) 
 
 
 def _confirm(state: State, candidate: Candidate) -> Result:
-    state = replace(state, candidates=(candidate,), doubt=None)
+    if candidate.concern in state.denied or frozenset({candidate.concern}) in state.offered:
+        return _unclear(state)
+    state = _offering(state, candidate)
     return _ask_closed(state, Stage.CONFIRM, Play(Prompt.CONFIRM, concerns=(candidate.concern,)))
 
 
 def _choose(state: State, first: Candidate, second: Candidate) -> Result:
-    state = replace(state, candidates=(first, second), doubt=None)
+    left = [candidate for candidate in (first, second) if candidate.concern not in state.denied]
+    if len(left) == 1:
+        return _confirm(state, left[0])
+    if not left or frozenset({first.concern, second.concern}) in state.offered:
+        return _unclear(state)
+    state = _offering(state, first, second)
     return _ask_closed(state, Stage.CHOOSE, Play(Prompt.CHOOSE, concerns=(first.concern, second.concern)))
+
+
+def _offering(state: State, *candidates: Candidate) -> State:
+    offered = state.offered | {frozenset(candidate.concern for candidate in candidates)}
+    return replace(state, candidates=candidates, offered=offered, doubt=None)
 
 
 def repeat(state: State) -> Result:
@@ -160,9 +176,8 @@ def silence(state: State) -> Result:
         return in_doubt(state)
     if state.stage is not Stage.QUESTION:
         return _answer_unclear(state)
-    if state.silences:
-        return handover.give_up(state)
-    return ask(replace(state, silences=state.silences + 1), Prompt.QUESTION_SILENCE)
+    state = replace(state, failures=state.failures + 1)
+    return handover.give_up(state) if state.failures >= MAX_FAILURES else ask(state, Prompt.QUESTION_SILENCE)
 
 
 def deaf(state: State) -> Result:
@@ -200,7 +215,7 @@ def concern(state: State, event: Answer) -> Result:
 
 def _understood(state: State, event: Understood) -> Result:
     match event.verdict, event.candidates:
-        case Verdict.ROUTE, (candidate, *_):
+        case Verdict.ROUTE, (candidate, *_) if candidate.concern not in state.denied:
             return handover.route(state, candidate)
         case Verdict.CONFIRM, (candidate, *_):
             return _confirm(state, candidate)
@@ -212,9 +227,8 @@ def _understood(state: State, event: Understood) -> Result:
 
 def _unclear(state: State) -> Result:
     """The concern did not become clear: ask once more, then a person."""
-    if state.unclear:
-        return handover.give_up(state)
-    return ask(replace(state, unclear=state.unclear + 1), Prompt.QUESTION_AGAIN)
+    state = replace(state, unclear=state.unclear + 1, failures=state.failures + 1)
+    return handover.give_up(state) if state.failures >= MAX_FAILURES else ask(state, Prompt.QUESTION_AGAIN)
 
 
 def clarified(state: State, event: Answer) -> Result:
@@ -265,7 +279,8 @@ def answer(state: State, event: Answer) -> Result:
         case Screened(heard=Heard.NO) if not event.certain and not state.answers_unclear:
             return _answer_unclear(state)
         case Screened(heard=Heard.NO):
-            return _unclear(state)
+            denied = state.denied | {candidate.concern for candidate in state.candidates}
+            return _unclear(replace(state, denied=denied))
         case Screened(heard=Heard.SPEECH) if state.stage is Stage.CONFIRM and not state.answers_unclear:
             # "Nein, es geht um Zahnersatz": the answer may hold the concern itself.
             return understand(replace(state, answers_unclear=state.answers_unclear + 1))
@@ -285,9 +300,9 @@ def _concern_instead_of_answer(state: State, event: Understood, candidate: Candi
 
 def _answer_unclear(state: State) -> Result:
     """No usable answer to a closed question: ask it once more, then a person."""
-    if state.answers_unclear > 1:
+    state = replace(state, answers_unclear=state.answers_unclear + 1, failures=state.failures + 1)
+    if state.failures >= MAX_FAILURES:
         return handover.give_up(state)
-    state = replace(state, answers_unclear=state.answers_unclear + 1)
     if state.stage is Stage.CHOOSE and state.last is not None:
         return _ask_closed(state, Stage.CHOOSE, state.last)
     asked = state.last

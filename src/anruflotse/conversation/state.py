@@ -71,9 +71,16 @@ class State:
     doubt: Heard | None = None
     """What CLARIFY asks about, or what it will ask about when the notice has ended."""
     clarified: bool = False
-    silences: int = 0
+    failures: int = 0
+    """How often it was asked in vain: silence, an unclear concern, a denied guess, no usable answer."""
     unclear: int = 0
+    """How many of the failures were words that led to no concern."""
     answers_unclear: int = 0
+    """Answers to a closed question that were neither of its answers."""
+    denied: frozenset[str] = frozenset()
+    """The concerns the caller has said it is not."""
+    offered: frozenset[frozenset[str]] = frozenset()
+    """The concerns of every closed question put so far."""
     repeats: int = 0
     stated: bool = False
     """A concern was stated, understood or not."""
