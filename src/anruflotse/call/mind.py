@@ -124,6 +124,7 @@ class Mind:
             heard, _, _ = await self._off_loop(self._equipment.reader.heard, transcript.text)
             if heard is not None and heard.value == Heard.REPEAT:
                 return Screened(Heard.REPEAT, turn=turn)
+        self._notes.explained(decision)
         outside = decision.kind is DecisionKind.ASK_AGAIN and self._equipment.reader.out_of_scope(ranking)
         if decision.kind not in SAFETY_KINDS:
             self._notes.heard(transcript.text)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from anruflotse.pcm import Pcm
 from anruflotse.records.recorder import Recorder
+from anruflotse.understanding.explaining import Explanation
 from anruflotse.understanding.seams import Decision, Ranking
 
 
@@ -21,6 +22,8 @@ class Notes:
     transcripts: list[str] = field(default_factory=list, repr=False)
     ranking: Ranking | None = field(default=None, repr=False)
     decision: Decision | None = field(default=None, repr=False)
+    explanations: list[Explanation] = field(default_factory=list, repr=False)
+    """Why each turn was decided as it was, in order."""
     dropped: bool = False
 
     def heard(self, text: str) -> None:
@@ -32,6 +35,11 @@ class Notes:
         """Remember the last ranking and what was decided on it, unless everything was dropped meanwhile."""
         if not self.dropped:
             self.ranking, self.decision = ranking, decision
+
+    def explained(self, decision: Decision) -> None:
+        """Remember why a turn was decided so, unless everything was dropped meanwhile."""
+        if decision.explanation is not None and not self.dropped:
+            self.explanations.append(decision.explanation)
 
     def chose(self, concern: str) -> None:
         """Remember which of the concerns offered was meant."""
@@ -46,4 +54,5 @@ class Notes:
         self.recorded_at = None
         self.turn = None
         self.transcripts.clear()
+        self.explanations.clear()
         self.ranking = self.decision = None

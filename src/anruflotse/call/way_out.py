@@ -95,6 +95,7 @@ class WayOut:
                 for r in (ranking.concerns[:KEPT_RANKS] if ranking else ())
             ),
             evidence=ranking.evidence if ranking else (),
+            explanations=tuple(one.as_json() for one in notes.explanations),
             recording=notes.recorder.take(),
             caller=self._leg.caller,
             processors=self._disclosures.given,

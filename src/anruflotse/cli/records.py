@@ -185,6 +185,7 @@ def _shown(record: Record) -> dict[str, object]:
             for line in record.ranking
         ],
         "evidence": list(record.evidence),
+        "explanations": [dict(one) for one in record.explanations],
         "target": record.target,
         "recording": record.has_recording,
         "processors": list(record.processors),

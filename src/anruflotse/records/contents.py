@@ -27,6 +27,7 @@ class Details:
     transcripts: tuple[str, ...] = field(repr=False)
     ranking: tuple[RankedConcern, ...] = field(repr=False)
     evidence: tuple[str, ...] = field(repr=False)
+    explanations: tuple[Mapping[str, object], ...] = field(repr=False)
     target: str | None = field(repr=False)
     processors: tuple[str, ...]
     engines: tuple[str, ...]
@@ -49,6 +50,7 @@ def pack(draft: Draft) -> dict[str, bytes]:
                 "transcripts": draft.transcripts,
                 "ranking": [[line.concern, line.department, line.probability] for line in draft.ranking],
                 "evidence": draft.evidence,
+                "explanations": [dict(one) for one in draft.explanations],
                 "target": draft.target,
                 "processors": draft.processors,
                 "engines": draft.engines,
@@ -75,6 +77,7 @@ def details(plain: bytes) -> Details:
         transcripts=tuple(stored["transcripts"]),
         ranking=tuple(RankedConcern(*line) for line in stored["ranking"]),
         evidence=tuple(stored["evidence"]),
+        explanations=tuple(stored.get("explanations", ())),  # records of earlier versions have none
         target=stored["target"],
         processors=tuple(stored["processors"]),
         engines=tuple(stored["engines"]),

@@ -6,6 +6,7 @@ Everything a caller said, everything derived from it and the caller's number sta
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -77,7 +78,8 @@ class Draft:
 
     `transcripts` are the caller's utterances in order; `decision` and `outcome` are short keys (`route`, `succeeded`);
     `target` is what was dialled; `reference` the opaque hex string that travelled with the transfer; `caller` the
-    number, if the network gave one; times are aware. Raises `ValueError` when nothing is to keep or a shape is wrong.
+    number, if the network gave one; times are aware. `explanations` say why each turn was decided as it was, in
+    shapes of JSON (`understanding.explaining`). Raises `ValueError` when nothing is to keep or a shape is wrong.
     """
 
     reference: str
@@ -91,6 +93,7 @@ class Draft:
     transcripts: tuple[str, ...] = field(default=(), repr=False)
     ranking: tuple[RankedConcern, ...] = field(default=(), repr=False)
     evidence: tuple[str, ...] = field(default=(), repr=False)
+    explanations: tuple[Mapping[str, object], ...] = field(default=(), repr=False)
     recording: Pcm | None = field(default=None, repr=False)
     caller: str | None = field(default=None, repr=False)
     processors: tuple[str, ...] = ()
@@ -140,6 +143,7 @@ class Record:
     transcripts: tuple[str, ...] = field(repr=False)
     ranking: tuple[RankedConcern, ...] = field(repr=False)
     evidence: tuple[str, ...] = field(repr=False)
+    explanations: tuple[Mapping[str, object], ...] = field(default=(), repr=False)
     caller: str | None = field(repr=False)
     has_recording: bool
     recording: bytes | None = field(default=None, repr=False)

@@ -28,6 +28,7 @@ def record(vault: Vault, key: StoredKey, sealed: Sealed, *, has_recording: bool)
         transcripts=details.transcripts,
         ranking=details.ranking,
         evidence=details.evidence,
+        explanations=details.explanations,
         caller=contents.caller(plain[contents.CALLER]) if contents.CALLER in plain else None,
         has_recording=has_recording,
         recording=plain.get(contents.RECORDING),

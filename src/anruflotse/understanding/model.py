@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from anruflotse.understanding import examples as learnt
 from anruflotse.understanding.encoder import CARD, REMEDY, checked, read_card
 from anruflotse.understanding.errors import UnderstandingError
 from anruflotse.understanding.features import Vectoriser
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from anruflotse.understanding.examples import Examples
 
 SHIPPED = Path(__file__).parent / "model" / "heads"
 """Folder of the heads that come with the project."""
@@ -50,25 +53,28 @@ class Model:
     lines: int
     figures: dict[str, dict[str, float]] = field(default_factory=dict, repr=False)
     """Cross-validated recall by concern (`{"krankengeld": {"n": 99, "recall": 0.9}}`)."""
+    examples: Examples | None = field(default=None, repr=False)
+    """What it has learnt from, for explanations; models of earlier versions have none."""
 
     def log_words(self, text: str) -> NDArray[np.float32]:
         """Log-probabilities of the words' head for `text`."""
         indices, values = self.vectoriser.row(text)
-        return _log_softmax(values @ self.words[indices].astype(np.float32) + self.words_bias)
+        return log_softmax(values @ self.words[indices].astype(np.float32) + self.words_bias)
 
     def log_sense(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Log-probabilities (n, concerns) of the encoder's head for vectors (n, dimensions)."""
-        return _log_softmax((vectors - self.centre) / self.scale @ self.sense + self.sense_bias)
+        return log_softmax((vectors - self.centre) / self.scale @ self.sense + self.sense_bias)
 
 
 def fuse(
     log_words: NDArray[np.float32], log_sense: NDArray[np.float32], share: float, temperature: float
 ) -> NDArray[np.float32]:
     """The calibrated log-probabilities of both heads together (geometric mean, weighted)."""
-    return _log_softmax(((1 - share) * log_words + share * log_sense) / temperature)
+    return log_softmax(((1 - share) * log_words + share * log_sense) / temperature)
 
 
-def _log_softmax(scores: NDArray[Any]) -> NDArray[np.float32]:
+def log_softmax(scores: NDArray[Any]) -> NDArray[np.float32]:
+    """`scores` (…, classes) as log-probabilities."""
     shifted = scores - scores.max(-1, keepdims=True)
     answer: NDArray[np.float32] = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
     return answer
@@ -88,17 +94,21 @@ def save(model: Model, folder: Path) -> None:
         sense_bias=model.sense_bias,
         centre=model.centre,
     )
+    files = {_ARRAYS: packed.getvalue()}
+    if model.examples is not None:
+        files[learnt.FILE] = learnt.pack(model.examples)
     card = {
         "version": model.version, "encoder": model.encoder, "concerns": model.concerns, "scale": model.scale,
         "share": model.share, "temperature": model.temperature, "lines": model.lines, "figures": model.figures,
-        "sha256": {_ARRAYS: hashlib.sha256(packed.getvalue()).hexdigest()},
+        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     }  # fmt: skip
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-") as room:
             fresh = Path(room) / "model"
             fresh.mkdir()
-            (fresh / _ARRAYS).write_bytes(packed.getvalue())
+            for name, data in files.items():
+                (fresh / name).write_bytes(data)
             (fresh / CARD).write_text(json.dumps(card, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
             if folder.exists():
                 shutil.rmtree(folder)
@@ -112,6 +122,7 @@ def load(folder: Path = SHIPPED) -> Model:
     """Read the model in `folder`. Raises UnderstandingError when it is missing, damaged or of another format."""
     card = read_card(folder)
     data = checked(folder / _ARRAYS, card)
+    examples = learnt.unpack(checked(folder / learnt.FILE, card)) if learnt.FILE in card["sha256"] else None
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             names = arrays["features"].tobytes().decode().split("\n")
@@ -123,6 +134,7 @@ def load(folder: Path = SHIPPED) -> Model:
                 scale=float(card["scale"]),  # type: ignore[arg-type]
                 share=float(card["share"]), temperature=float(card["temperature"]),  # type: ignore[arg-type]
                 lines=int(card["lines"]), figures=card.get("figures", {}),  # type: ignore[call-overload, arg-type]
+                examples=examples,
             )  # fmt: skip
     except (KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
         message = f"the model in {folder} is of another format. {REMEDY}"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from anruflotse.understanding.explaining import Explanation
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +20,40 @@ class Ranked:
 
 
 @dataclass(frozen=True, slots=True)
+class Keyword:
+    """An operator's keyword that was said: it spoke for `concern`, or against it."""
+
+    word: str = field(repr=False)
+    concern: str = field(repr=False)
+    against: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A sentence the model has learnt from, and how much it is like what was said (-1..1)."""
+
+    text: str = field(repr=False)
+    concern: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What a ranking rests on; see `explaining.Explanation` for the fields."""
+
+    model: str = ""
+    keywords: tuple[Keyword, ...] = field(default=(), repr=False)
+    neighbours: tuple[Neighbour, ...] = field(default=(), repr=False)
+    opinion: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Ranking:
-    """All concerns, likeliest first, and the words that spoke for the first one."""
+    """All concerns, likeliest first, the words that spoke for the first one, and what else it rests on."""
 
     concerns: tuple[Ranked, ...]
     evidence: tuple[str, ...] = field(default=(), repr=False)
+    grounds: Grounds | None = field(default=None, repr=False, compare=False)
 
 
 class Classifier(Protocol):
@@ -60,10 +92,11 @@ class Decision:
     """The policy's verdict. `concerns` holds one entry for ROUTE and CONFIRM, two for CHOOSE, none otherwise.
 
     `certain` is False only for a likely but unsure OBJECTION (and HUMAN / EMERGENCY), which is asked about once.
-    `suicidal` adds the Telefonseelsorge to an emergency announcement.
+    `suicidal` adds the Telefonseelsorge to an emergency announcement. `explanation` says why, once it was asked for.
     """
 
     kind: DecisionKind
     concerns: tuple[Ranked, ...] = ()
     certain: bool = True
     suicidal: bool = False
+    explanation: Explanation | None = field(default=None, repr=False, compare=False)
