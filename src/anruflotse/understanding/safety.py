@@ -10,14 +10,10 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass, field
-from enum import IntEnum
 from importlib import resources
-from typing import Any
-
-import yaml
 
 from anruflotse.understanding.corpus import plain
-from anruflotse.understanding.errors import UnderstandingError
+from anruflotse.understanding.safety_rules import Rules, Sure, parse
 
 EMERGENCY, OBJECTION, HUMAN, REPEAT, YES, NO = "emergency", "objection", "human", "repeat", "yes", "no"
 """The findings, spelled as in `speech.seams.Heard`."""
@@ -25,14 +21,6 @@ EMERGENCY, OBJECTION, HUMAN, REPEAT, YES, NO = "emergency", "objection", "human"
 _MAX_WORDS = 120
 _BARE_WORDS = 14
 """Longer utterances are no bare answers."""
-
-
-class Sure(IntEnum):
-    """How sure a rule is."""
-
-    NO = 0
-    LIKELY = 1
-    CERTAIN = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +52,13 @@ def judge(text: str, *, notice: bool = False) -> Finding:
     if not spoken:
         return Finding()
     unlike: set[str] = set()
-    suicide = rules.kinds["suicidal"].sure(spoken, bare)[0] is Sure.CERTAIN
-    if suicide:
+    suicidal = rules.kinds["suicidal"].sure(spoken, bare)[0]
+    if suicidal is Sure.CERTAIN:
         return Finding(EMERGENCY, certain=True, suicidal=True)
     for heard in (EMERGENCY, OBJECTION, HUMAN):
         sure, resembles = rules.kinds[heard].sure(spoken, bare)
+        if heard == EMERGENCY and suicidal is not Sure.NO:
+            return Finding(EMERGENCY, sure is Sure.CERTAIN, suicidal=True)
         if resembles:
             unlike.add(heard)
         if sure is not Sure.NO:
@@ -84,6 +74,14 @@ def read(text: str) -> str | None:
     return None if finding.rest else finding.heard
 
 
+def spoke(text: str) -> tuple[str, ...]:
+    """The parts of the table that found something in `text`, as `kind.part` ("objection.unless"): for explanations."""
+    rules = _rules()
+    words = rules.mend(plain(text)).split()[:_MAX_WORDS]
+    forms = (" ".join(words), " ".join(word for word in words if word not in rules.fillers))
+    return tuple(part for name, kind in rules.kinds.items() for part in kind.spoke(name, *forms))
+
+
 def suicidal(text: str) -> bool:
     """Whether somebody speaks of wanting to die: an emergency that also needs the Telefonseelsorge."""
     return judge(text).suicidal
@@ -94,7 +92,7 @@ _LODGE = re.compile(
 )
 
 
-def _answer(rules: _Rules, words: list[str], bare: str, unlike: frozenset[str]) -> Finding:
+def _answer(rules: Rules, words: list[str], bare: str, unlike: frozenset[str]) -> Finding:
     """Yes, no or "again?", and what is said beyond it."""
     spoken = " ".join(words)
     if len(words) <= _BARE_WORDS:
@@ -125,91 +123,7 @@ def _leading(words: list[str], known: frozenset[str]) -> int:
     return next((i for i, word in enumerate(words) if word not in known), len(words))
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """The patterns of one finding."""
-
-    always: re.Pattern[str] | None
-    bare: re.Pattern[str] | None
-    strong: re.Pattern[str] | None
-    certain: re.Pattern[str] | None
-    likely: re.Pattern[str] | None
-    asked: re.Pattern[str] | None
-    unless: re.Pattern[str] | None
-    never: re.Pattern[str] | None
-    words: frozenset[str]
-
-    def is_bare(self, form: str) -> bool:
-        return self.bare is not None and self.bare.fullmatch(form) is not None
-
-    def sure(self, spoken: str, bare: str) -> tuple[Sure, bool]:
-        """How sure, and whether it only resembles (a look-alike was found) or only asks."""
-
-        def found(pattern: re.Pattern[str] | None) -> bool:
-            return pattern is not None and pattern.search(spoken) is not None
-
-        if found(self.never):
-            return Sure.NO, True
-        short = len(bare.split()) <= _BARE_WORDS
-        if (short and any(form and self.is_bare(form) for form in (bare, spoken))) or found(self.always):
-            return Sure.CERTAIN, False
-        resembles = found(self.unless)
-        if found(self.strong):
-            return (Sure.LIKELY if resembles else Sure.CERTAIN), False
-        if resembles:
-            return Sure.NO, True
-        if found(self.certain):
-            return Sure.CERTAIN, False
-        likely = found(self.likely)
-        return (Sure.LIKELY if likely else Sure.NO), likely and found(self.asked)
-
-
-@dataclass(frozen=True, slots=True)
-class _Rules:
-    """The whole file, compiled."""
-
-    mends: tuple[tuple[re.Pattern[str], str], ...]
-    fillers: frozenset[str]
-    kinds: dict[str, _Kind]
-
-    def mend(self, spoken: str) -> str:
-        for pattern, better in self.mends:
-            spoken = pattern.sub(better, spoken)
-        return spoken
-
-
 @functools.cache
-def _rules() -> _Rules:
-    raw = resources.files("anruflotse.understanding").joinpath("data/safety.de.yaml").read_text(encoding="utf-8")
-    try:
-        table: dict[str, Any] = yaml.safe_load(raw)
-        parts = {name: str(pattern) for name, pattern in table["bausteine"].items()}
-        kinds = {name: _kind(table[name], parts) for name in (EMERGENCY, "suicidal", OBJECTION, HUMAN, REPEAT, YES, NO)}
-        mends = tuple((re.compile(pattern), better) for pattern, better in table["mend"])
-        return _Rules(mends, frozenset(table["fillers"]), kinds)
-    except (yaml.YAMLError, re.error, KeyError, TypeError, ValueError) as error:
-        message = f"the rule table safety.de.yaml is damaged ({type(error).__name__}). Install anruflotse again"
-        raise UnderstandingError(message) from error
-
-
-def _kind(table: dict[str, list[str]], parts: dict[str, str]) -> _Kind:
-    def together(name: str) -> re.Pattern[str] | None:
-        patterns = table.get(name) or []
-        for part, pattern in parts.items():
-            patterns = [p.replace(f"{{{part}}}", pattern) for p in patterns]
-        if not patterns:
-            return None
-        joined = "|".join(f"(?:{p})" for p in patterns)
-        return re.compile(joined if name == "bare" else rf"(?:^| )(?:{joined})(?= |$)")
-
-    return _Kind(
-        always=together("always"),
-        bare=together("bare"),
-        strong=together("strong"),
-        certain=together("certain"),
-        likely=together("likely"),
-        asked=together("asked"),
-        unless=together("unless"),
-        never=together("never"),
-        words=frozenset(table.get("words", ())),
-    )
+def _rules() -> Rules:
+    table = resources.files("anruflotse.understanding").joinpath("data/safety.de.yaml")
+    return parse(table.read_text(encoding="utf-8"), "safety.de.yaml")
