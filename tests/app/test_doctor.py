@@ -62,3 +62,11 @@ async def test_a_store_that_cannot_be_used_is_a_fault_that_costs_recordings(free
     (data / "records").write_text("not a directory", "utf-8")
     finding = await found("records", free)
     assert finding.status == "fault"
+
+
+async def test_a_longer_retention_than_promised_is_a_warning_however_lawful(free: dict[str, object]) -> None:
+    assert (await found("retention", free | {"retention.days": 14})).status == "ok"
+    longer = free | {"retention.days": 90, "retention.longer_because": "§ 304 SGB V"}
+    finding = await found("retention", longer)
+    assert (finding.status, "§ 304 SGB V" in finding.found) == ("warning", True)
+    assert "28" in finding.remedy

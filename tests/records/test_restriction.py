@@ -154,3 +154,14 @@ def test_a_restriction_says_what_is_bound_into_the_key_without_ambiguity() -> No
             continue
         restriction = Restriction(ground, since, held=held, review_at=review)
         assert seen.setdefault(restriction.context, restriction) == restriction
+
+
+def test_a_restriction_nobody_can_have_set_costs_that_record_only(
+    store: Records, directory: Path, make_draft: MakeDraft
+) -> None:
+    one, other = store.seal(make_draft()), store.seal(make_draft())
+    with closing(sqlite3.connect(directory / "keys" / "keys.sqlite", isolation_level=None)) as database:
+        database.execute("UPDATE keys SET restriction = 'x', restricted_at = 'gestern', held = 1 WHERE id = ?", (one,))
+    assert [line.id for line in store.list(OFFICER, Purpose.RIGHTS)] == [other]
+    with pytest.raises(StoreError, match="key"):
+        store.open(one, OFFICER, Purpose.RIGHTS)

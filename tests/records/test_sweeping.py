@@ -572,3 +572,47 @@ def test_only_rights_handling_sees_what_outlives_its_day(
     assert store.list(Accessor("stimme", Role.SPEECH), Purpose.FORWARDING) == ()
     assert listed(store) == {one}
     assert not (directory / journal.FILE).exists()
+
+
+class TestRewriting:
+    """Writing the key store anew takes it for itself, so a large one waits for the night."""
+
+    @pytest.fixture
+    def rewritten(self, each_store: Records, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+        done: list[object] = []
+        keys = each_store._opener.stores().keys.database
+
+        def rewrite(database: object) -> None:
+            done.append(database)
+
+        monkeypatch.setattr(type(keys), "rewrite", rewrite)
+        monkeypatch.setattr("anruflotse.records.retention.sweeping._LARGE", 2)
+        return done
+
+    def test_a_large_one_waits_for_the_night_and_a_small_one_does_not(
+        self, each_store: Records, make_draft: MakeDraft, clock: FakeClock, rewritten: list[object]
+    ) -> None:
+        one, *_ = several(each_store, make_draft, 2)
+        each_store.destroy(one, DestroyReason.ERASED)
+        each_store.sweep()
+        assert len(rewritten) == 1  # one key is left
+        several(each_store, make_draft, 3)
+        each_store.destroy(each_store.seal(make_draft()), DestroyReason.ERASED)
+        clock.advance(24 * 3600)
+        each_store.sweep()
+        assert len(rewritten) == 1  # 9 o'clock
+        clock.advance(16 * 3600)
+        each_store.sweep()
+        assert len(rewritten) == 2  # 1 o'clock in the night
+
+    def test_a_large_one_does_not_wait_for_ever(
+        self, each_store: Records, make_draft: MakeDraft, clock: FakeClock, rewritten: list[object]
+    ) -> None:
+        several(each_store, make_draft, 3)
+        each_store.destroy(each_store.seal(make_draft()), DestroyReason.ERASED)
+        for _ in range(2):
+            each_store.sweep()
+            assert rewritten == []
+            clock.jump(clock.now() + timedelta(days=1))  # the machine is off at night
+        each_store.sweep()
+        assert len(rewritten) == 1

@@ -18,7 +18,7 @@ from anruflotse.clock import SystemClock
 from anruflotse.departments.catalogue import Catalogue
 from anruflotse.lines.line import LineError
 from anruflotse.processors import Gate, Standing, day_in_germany
-from anruflotse.records.model import StoreError
+from anruflotse.records.model import RETENTION_DAYS, StoreError
 from anruflotse.settings import Settings
 from anruflotse.speech.seams import SpeechError
 from anruflotse.understanding.errors import UnderstandingError
@@ -56,6 +56,7 @@ def _blocking(settings: Settings, offers: Offers) -> Iterator[Finding]:
     yield _tried("speech model", "complete, hashes right", lambda: building.make_recogniser(settings).close())
     yield from _register(settings, offers)
     yield from _records(settings)
+    yield _retention(settings)
     yield _disk(settings)
     yield _clock()
 
@@ -155,6 +156,14 @@ def _records(settings: Settings) -> Iterator[Finding]:
     else:
         remedy = "Check the disk and the rights of the data directory, or whether PostgreSQL lets this user write."
         yield Finding("records", "fault", "no record can be written", remedy)
+
+
+def _retention(settings: Settings) -> Finding:
+    days, reason = settings.retention.days, settings.retention.longer_because
+    if days > RETENTION_DAYS:
+        remedy = f"Set retention.days to {RETENTION_DAYS} or less as soon as that reason has gone."
+        return Finding("retention", "warning", f"{days} days, longer than promised, because of: {reason}", remedy)
+    return Finding("retention", "ok", f"{days} days")
 
 
 def _disk(settings: Settings) -> Finding:

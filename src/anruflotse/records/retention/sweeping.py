@@ -37,6 +37,12 @@ _GRACE = timedelta(minutes=10)
 """How long a write may take between its key and its row before it counts as never finished."""
 _REWRITE_EVERY = timedelta(days=1)
 """How often the key store is written anew when keys were destroyed: a leftover wrapped key would open a backup."""
+_LARGE = 100_000
+"""From so many keys on, writing them anew takes seconds in which no record can be kept: it waits for the night."""
+_NIGHT = range(1, 4)
+"""The hours of the day, UTC, in which few people phone a German health insurer."""
+_PATIENCE = timedelta(days=2)
+"""How long a large key store waits for the night (the machine may be off then)."""
 _BEHIND = timedelta(minutes=10) // timedelta(microseconds=1)
 """A store that was last written so much earlier than this process wrote it has been put back from a backup."""
 
@@ -55,6 +61,7 @@ class Sweeper:
         self._sweeping = threading.Lock()
         self._noting = threading.Lock()
         self._rewritten: datetime | None = None
+        self._waiting: datetime | None = None
         self._stale = False
         self._journal_behind = False
         self._unfinished: dict[str, DestroyReason] = {}
@@ -204,13 +211,17 @@ class Sweeper:
             _log.warning("The journal of erasures still cannot be written; the next sweep tries again")
 
     def _rewrite(self, now: datetime) -> None:
-        """Write the key store anew, once a day when keys were destroyed."""
+        """Write the key store anew, once a day when keys were destroyed; a large one at night."""
         if not self._stale or (self._rewritten is not None and now - self._rewritten < _REWRITE_EVERY):
+            return
+        self._waiting = self._waiting or now
+        wait = now.hour not in _NIGHT and now - self._waiting < _PATIENCE
+        if wait and (self._keys.database.records() or 0) >= _LARGE:
             return
         self._stale = False
         try:
             self._keys.database.rewrite()
-            self._rewritten = now
+            self._rewritten, self._waiting = now, None
         except StoreError:
             self._stale = True
             _log.warning("The key store could not be written anew; the next sweep tries again")
