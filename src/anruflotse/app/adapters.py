@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -21,6 +20,7 @@ from anruflotse.speech.prompts import PromptBook, PromptMissing
 from anruflotse.speech.seams import Heard
 from anruflotse.understanding import safety
 from anruflotse.understanding.answers import Choice, pick
+from anruflotse.understanding.explaining import explained
 from anruflotse.understanding.policy import Policy
 from anruflotse.understanding.seams import Classifier, Decision, Ranking
 
@@ -76,11 +76,9 @@ class WordReader:
         return self._classifier.rank(text)
 
     def decide(self, text: str, ranking: Ranking) -> Decision:
-        """See `Reader.decide`. A doubtful alarm carries the concern it would otherwise be."""
-        decision = self._policy.decide(text, ranking)
-        if decision.certain:
-            return decision
-        return replace(decision, concerns=self._policy.among(ranking).concerns[:1])
+        """See `Reader.decide`. A doubtful alarm carries the concern it would otherwise be; each is explained."""
+        decision = self._policy.doubted(self._policy.decide(text, ranking), ranking)
+        return explained(text, ranking, decision, self._policy.thresholds)
 
     def heard(self, text: str) -> tuple[Heard | None, bool, bool]:
         """See `Reader.heard`."""

@@ -17,11 +17,12 @@ MAX_FAILURES = 2
 """With this many failures a person takes over."""
 
 PERSON = SPECIAL["mitarbeiter"]
-_ALARMS = {
+ALARMS = {
     DecisionKind.EMERGENCY: SPECIAL["notfall"],
     DecisionKind.OBJECTION: SPECIAL["aufzeichnung"],
     DecisionKind.HUMAN: PERSON,
 }
+"""The departments' stand-ins that a believed alarm leads to."""
 
 
 class Asked(StrEnum):
@@ -61,7 +62,7 @@ class Course:
         if self.asked is Asked.CONFIRM and self.detours:
             return _no_answer(self)
         after = replace(self, detours=1) if self.asked is Asked.CONFIRM else self
-        if decision.kind in _ALARMS:
+        if decision.kind in ALARMS:
             return _alarm(after, decision)
         if self.asked is Asked.CONCERN:
             return _understood(after, decision)
@@ -116,12 +117,12 @@ def _no_answer(course: Course) -> Course:
 
 
 def _believed(course: Course) -> Course:
-    return _ended(course, _ALARMS[course.doubt or DecisionKind.OBJECTION])
+    return _ended(course, ALARMS[course.doubt or DecisionKind.OBJECTION])
 
 
 def _alarm(course: Course, decision: Decision) -> Course:
     if decision.certain or course.clarified:
-        return _ended(course, _ALARMS[decision.kind])
+        return _ended(course, ALARMS[decision.kind])
     return replace(course, asked=Asked.DOUBT, doubt=decision.kind, clarified=True, offered=decision.concerns)
 
 
@@ -150,8 +151,8 @@ def _in_doubt(course: Course, decision: Decision) -> Course:
     if course.doubt is DecisionKind.OBJECTION or course.detours:
         return _believed(course)
     after = replace(course, detours=1)
-    if decision.kind in _ALARMS:
-        return _ended(after, _ALARMS[decision.kind])
+    if decision.kind in ALARMS:
+        return _ended(after, ALARMS[decision.kind])
     return _understood(after, decision) if decision.concerns else _believed(after)
 
 

@@ -12,6 +12,7 @@ from anruflotse.understanding.classifier import SPECIAL
 from anruflotse.understanding.errors import CorpusError
 from anruflotse.understanding.policy import Policy
 from anruflotse.understanding.seams import Decision, DecisionKind
+from anruflotse.understanding.simulated import Played, Simulation, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -30,6 +31,7 @@ _ALARMS = {
 _Z = 1.96
 _RESAMPLES = 1000
 _BINS = 10
+_ENDINGS = ("correct", "human", "wrong")
 
 Interval = tuple[float, float]
 
@@ -46,6 +48,8 @@ class Case:
     """`correct`, `human` (a person takes over) or `wrong` (another department)."""
     turns: int
     """How often the caller spoke."""
+    played: tuple[Played, ...] = ()
+    """How the dialogue went with the simulated caller, who misunderstands and gives up now and then."""
 
     @property
     def masses(self) -> dict[str, float]:
@@ -66,27 +70,14 @@ def examine(
 
     Raises CorpusError when a line names no department and the classifier does not know its concern.
     """
-    departments = _departments(lines, classifier)
+    said = prepared(lines, classifier, progress)
+    simulation = Simulation(said, policy)
     cases = []
-    for number, line in enumerate(lines, 1):
-        department = line.department or departments.get(line.concern, "")
-        if not department:
-            where = f"the catalogue has no concern `{line.concern}` (sentence {number})"
-            message = f"{where}: correct `intent` or add `department`"
-            raise CorpusError(message)
-        ranking = classifier.rank(line.text)
-        decision = policy.decide(line.text, ranking)
-        ending, turns = play(department, ranking, decision, policy)
-        cases.append(Case(department, line.concern, ranking, decision, ending, turns))
-        progress(number / len(lines))
+    for one, played in zip(said, simulation.play(), strict=True):
+        decision = policy.decide(one.line.text, one.ranking, one.finding)
+        ending, turns = play(one.department, one.ranking, decision, policy)
+        cases.append(Case(one.department, one.line.concern, one.ranking, decision, ending, turns, tuple(played)))
     return cases
-
-
-def _departments(lines: Sequence[Line], classifier: Classifier) -> dict[str, str]:
-    """Concern -> department as the classifier has it; asked only when a line does not say."""
-    if all(line.department for line in lines):
-        return {}
-    return {ranked.concern: ranked.department for ranked in classifier.rank(lines[0].text).concerns}
 
 
 def play(department: str, ranking: Ranking, decision: Decision, policy: Policy) -> tuple[str, int]:
@@ -115,7 +106,9 @@ def play(department: str, ranking: Ranking, decision: Decision, policy: Policy) 
 def report(cases: Sequence[Case]) -> dict[str, object]:
     """The figures of `evaluate understanding`; `intervals` holds each one's 95 % interval under its dotted name.
 
-    A figure that has no cases is None. Proportions have Wilson intervals; AUROC, ECE and turns are bootstrapped.
+    `dialogue` is with a caller who answers truthfully, `simulated` with one who errs at times (`simulated.MANNERS`).
+    A figure that has no cases is None. Proportions have Wilson intervals; AUROC, ECE, turns and `simulated` are
+    bootstrapped over sentences.
     """
     if not cases:
         message = "there is not a single sentence to evaluate"
@@ -147,6 +140,7 @@ def report(cases: Sequence[Case]) -> dict[str, object]:
     strange = np.array([case.masses.get(_OUTSIDE, 0.0) for case in cases])
     is_outside = np.array([case.department == _OUTSIDE for case in cases])
     turns = np.array([case.turns for case in cases], np.float64)
+    simulated = np.array([_lived(case) for case in cases])
 
     def recall(kind: DecisionKind) -> float | None:
         name = {DecisionKind.EMERGENCY: "emergency_recall", DecisionKind.OBJECTION: "objection_recall"}.get(
@@ -168,11 +162,12 @@ def report(cases: Sequence[Case]) -> dict[str, object]:
             "precision": share("routed.precision", [case.ending == "correct" for case in routed]),
         },
         "dialogue": {
-            **{
-                end: share(f"dialogue.{end}", [case.ending == end for case in cases])
-                for end in ("correct", "human", "wrong")
-            },
+            **{end: share(f"dialogue.{end}", [case.ending == end for case in cases]) for end in _ENDINGS},
             "turns": resampled("dialogue.turns", lambda rows: float(turns[rows].mean())),
+        },
+        "simulated": {
+            name: resampled(f"simulated.{name}", lambda rows, at=at: float(simulated[rows, at].mean()))  # type: ignore[misc]
+            for at, name in enumerate((*_ENDINGS, "turns"))
         },
         "emergency_recall": recall(DecisionKind.EMERGENCY),
         "objection_recall": recall(DecisionKind.OBJECTION),
@@ -186,6 +181,13 @@ def report(cases: Sequence[Case]) -> dict[str, object]:
         "ece": resampled("ece", lambda rows: calibration_error(top[rows], right[rows])),
         "intervals": {name: [round(low, 4), round(high, 4)] for name, (low, high) in intervals.items()},
     }
+
+
+def _lived(case: Case) -> list[float]:
+    """How often the case's simulated dialogues ended in each way, and their turns on average."""
+    of = max(1, len(case.played))
+    shares = [sum(played.ending == end for played in case.played) / of for end in _ENDINGS]
+    return [*shares, sum(played.turns for played in case.played) / of]
 
 
 def wilson(hits: int, of: int) -> Interval:

@@ -67,15 +67,15 @@ class Policy:
         """Decide by `thresholds`, by default those that `measured` reads from the shipped card."""
         self.thresholds = thresholds or measured()
 
-    def decide(self, text: str, ranking: Ranking) -> Decision:
-        """What to do with `text`, which the classifier ranked as `ranking`.
+    def decide(self, text: str, ranking: Ranking, finding: safety.Finding | None = None) -> Decision:
+        """What to do with `text`, which the classifier ranked as `ranking`; `finding`: what the rules said, if known.
 
         A certain alarm wins over a likely one; among equals an emergency over an objection, that over a wish for a
         human, and all of them over every concern. Rules and classifier need not agree: either may raise the alarm,
         and what only one of them half believes is asked about.
         A bare yes, no or "wie bitte?" is no concern: ASK_AGAIN.
         """
-        finding = safety.judge(text)
+        finding = finding or safety.judge(text)
         masses = _masses(ranking.concerns)
         alarms = {
             kind: self._alarm(finding, heard, masses.get(department, 0.0))
@@ -93,6 +93,12 @@ class Policy:
         if finding.heard in (safety.YES, safety.NO, safety.REPEAT) and not finding.rest:
             return Decision(DecisionKind.ASK_AGAIN)
         return self.among(ranking)
+
+    def doubted(self, decision: Decision, ranking: Ranking) -> Decision:
+        """`decision`; an alarm to be asked about carries the concern that it is if the caller denies the alarm."""
+        if decision.certain:
+            return decision
+        return replace(decision, concerns=self.among(ranking).concerns[:1])
 
     def among(self, ranking: Ranking) -> Decision:
         """The decision among departments only: what comes after a caller denied an alarm."""
