@@ -172,11 +172,16 @@ class Simulation:
     def play(self, replays: int = REPLAYS, numbers: Iterable[int] | None = None) -> list[list[Played]]:
         """For each line (or those at `numbers`) how its `replays` dialogues went."""
         chosen = range(len(self._said)) if numbers is None else numbers
-        return [[self._dialogue(number, _dice(number, replay)) for replay in range(replays)] for number in chosen]
+        return [self._dialogues(number, replays) for number in chosen]
 
-    def _dialogue(self, number: int, dice: random.Random) -> Played:
-        caller = _Caller(self._said, number, dice, self.decision)
-        course, turns = Course().stated(self.decision(number)), 1
+    def _dialogues(self, number: int, replays: int) -> list[Played]:
+        course = Course().stated(self.decision(number))
+        if course.end is not None:  # nobody is asked anything, so nothing is left to chance
+            return [Played(_ending(self._said[number].department, course.end), 1)] * replays
+        return [self._dialogue(course, number, _dice(number, replay)) for replay in range(replays)]
+
+    def _dialogue(self, course: Course, number: int, dice: random.Random) -> Played:
+        caller, turns = _Caller(self._said, number, dice, self.decision), 1
         while course.end is None:
             course, turns = caller.answer(course), turns + 1
         return Played(_ending(caller.department, course.end), turns)
