@@ -85,16 +85,14 @@ class Kind:
         resembles = found("unless")
         if found("strong"):
             return (Sure.LIKELY if resembles else Sure.CERTAIN), False
-        points = self.points(spoken)
+        points, certain = self.points(spoken), found("certain")
         if resembles:
-            if points - LOOK_ALIKE >= ENOUGH or (points >= ENOUGH and found("certain")):
-                return Sure.LIKELY, False
-            # So many signs beside the look-alike, and it is no longer clear which it is: the classifier decides.
-            return Sure.NO, points < ENOUGH
-        if found("certain"):
-            return Sure.CERTAIN, False
+            likely = points - LOOK_ALIKE >= ENOUGH or (points >= ENOUGH and certain)
+            # With enough signs beside the look-alike it is no longer clear which it is: the classifier decides.
+            return (Sure.LIKELY if likely else Sure.NO), points < ENOUGH
         likely = found("likely") or points >= ENOUGH
-        return (Sure.LIKELY if likely else Sure.NO), likely and found("asked")
+        sure = Sure.CERTAIN if certain else Sure.LIKELY if likely else Sure.NO
+        return sure, sure is Sure.LIKELY and found("asked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +144,7 @@ class _Table:
         for key, _ in self._pairs(root):
             if key.value not in ("mend", "fillers", "bausteine", *KINDS):
                 raise self._fault(key, f"`{key.value}` is not known", f"Known are {', '.join(KINDS)}")
-        self._parts = {key.value: self._text(node) for key, node in self._pairs(top["bausteine"])}
+        self._parts = {key.value: self._text(node).replace("ß", "(?:ß|ss)") for key, node in self._pairs(top["bausteine"])}
         return Rules(
             tuple(self._mend(node) for node in self._items(top["mend"])),
             frozenset(map(self._text, self._items(top["fillers"]))),
@@ -188,7 +186,7 @@ class _Table:
         return pattern, better
 
     def _pattern(self, node: yaml.Node) -> str:
-        pattern = self._text(node)
+        pattern = self._text(node).replace("ß", "(?:ß|ss)")
         for part, meaning in self._parts.items():
             pattern = pattern.replace(f"{{{part}}}", meaning)
         unknown = re.search(r"\{([a-zäöü]+)\}", pattern)
