@@ -284,7 +284,7 @@ CERTAINLY = [(heard, text) for heard, certain, text in LEVELS if certain]
 
 
 @pytest.mark.parametrize(("heard", "certain", "text"), LEVELS)
-def test_hears_an_alarm_as_surely_as_it_was_said(heard: str, certain: bool, text: str) -> None:  # noqa: FBT001 - a table
+def test_hears_an_alarm_as_surely_as_it_was_said(heard: str, certain: bool, text: str) -> None:
     found = judge(text)
     assert (found.heard, found.certain) == (heard, certain)
 
@@ -307,7 +307,9 @@ def test_does_not_see_a_wish_to_die_where_there_is_none(text: str) -> None:
 POLITE = ("bitte", "guten Tag", "ähm", "also", "äh hallo", "so", "ach")
 
 
-@given(st.sampled_from(CERTAINLY), st.lists(st.sampled_from(POLITE), max_size=3), st.sampled_from(("", " bitte", " danke")))
+@given(
+    st.sampled_from(CERTAINLY), st.lists(st.sampled_from(POLITE), max_size=3), st.sampled_from(("", " bitte", " danke"))
+)
 def test_polite_words_around_it_lose_no_certain_alarm(said: tuple[str, str], before: list[str], after: str) -> None:
     heard, text = said
     found = judge(f"{' '.join(before)} {text}{after}")

@@ -144,7 +144,9 @@ class _Table:
         for key, _ in self._pairs(root):
             if key.value not in ("mend", "fillers", "bausteine", *KINDS):
                 raise self._fault(key, f"`{key.value}` is not known", f"Known are {', '.join(KINDS)}")
-        self._parts = {key.value: self._text(node).replace("ß", "(?:ß|ss)") for key, node in self._pairs(top["bausteine"])}
+        self._parts = {
+            key.value: self._text(node).replace("ß", "(?:ß|ss)") for key, node in self._pairs(top["bausteine"])
+        }
         return Rules(
             tuple(self._mend(node) for node in self._items(top["mend"])),
             frozenset(map(self._text, self._items(top["fillers"]))),
@@ -171,10 +173,16 @@ class _Table:
         return Kind(patterns, signs, words)
 
     def _sign(self, node: yaml.Node) -> tuple[int, re.Pattern[str]]:
-        pair = list(self._items(node))
-        if len(pair) != 2 or not re.fullmatch(r"-?[1-9]", self._text(pair[0])):  # noqa: PLR2004 - points and pattern
-            raise self._fault(node, "a sign is [points, pattern]", 'Write it like - [2, "messer|waffe"]')
-        return int(self._text(pair[0])), re.compile(_anywhere(self._pattern(pair[1])))
+        parts = {key.value: value for key, value in self._pairs(node)}
+        if parts.keys() != {"name", "points", "patterns"}:
+            raise self._fault(node, "a sign has name, points and patterns", "Copy one that is there and change it")
+        points = self._text(parts["points"])
+        if not re.fullmatch(r"-?[1-9]", points):
+            raise self._fault(parts["points"], f"`{points}` are no points", "Write a number from -9 to 9, but not 0")
+        patterns = [self._pattern(item) for item in self._items(parts["patterns"])]
+        if not patterns:
+            raise self._fault(parts["patterns"], "a sign needs a pattern", "Add one, or take the sign out")
+        return int(points), re.compile(_anywhere("|".join(f"(?:{pattern})" for pattern in patterns)))
 
     def _mend(self, node: yaml.Node) -> tuple[re.Pattern[str], str]:
         pair = list(self._items(node))
