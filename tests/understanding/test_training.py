@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,7 +66,57 @@ def test_nearly_the_same_sentence_never_stands_on_both_sides_of_a_fold() -> None
     texts += [letter * 9 for letter in "abcdefghijklmnop"]
     fold = training.folds(texts)
     assert fold[0] == fold[1]
-    assert set(fold.tolist()) == set(range(5))
+    assert set(fold.tolist()) == set(range(training.FOLDS))
+
+
+def test_what_is_alike_is_found_in_any_part_of_a_long_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["Karte verloren", "Pflegegrad", "Haushaltshilfe", "karte verloren!", "Zahnersatz", "Pflegegrade"]
+    whole = training.alike(texts).tolist()
+    monkeypatch.setattr(training, "_ROWS", 2)
+    assert training.alike(texts).tolist() == whole == [[0, 3], [1, 5]]
+    assert training.alike(texts, 1.0).tolist() == [[0, 3]]
+
+
+class Counting(ToyEncoder):
+    """Counts what it is asked to encode."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.asked += texts
+        return super().encode(texts)
+
+
+def test_vectors_are_remembered_and_forgotten_when_nobody_asks(tmp_path: Path) -> None:
+    asked = []
+    for texts in (["Karte", "Pflege", "Karte"], ["Karte"], ["Karte", "Pflege"]):
+        counting = Counting()
+        encoder = training.Remembering(counting, tmp_path / "cache")
+        assert np.array_equal(encoder.encode(texts), ToyEncoder().encode(texts))
+        encoder.store()
+        asked.append(counting.asked)
+    assert asked == [["Karte", "Pflege"], [], ["Pflege"]]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK nonsense", b"\x93NUMPY"])
+def test_a_damaged_memory_counts_as_none(tmp_path: Path, content: bytes) -> None:
+    encoder = training.Remembering(ToyEncoder(), tmp_path)
+    encoder.encode(["Karte"])
+    encoder.store()
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(content)
+    assert training.Remembering(ToyEncoder(), tmp_path).encode(["Karte"]).shape == (1, 24)
+
+
+def test_a_model_trained_from_memory_decides_the_same(tmp_path: Path) -> None:
+    fresh = training.train(lines(), [], ToyEncoder(), Recipe(0.5, 0.6), NOW)
+    for _ in range(2):
+        encoder = training.Remembering(ToyEncoder(), tmp_path)
+        remembered = training.train(lines(), [], encoder, Recipe(0.5, 0.6), NOW)
+        encoder.store()
+        assert np.array_equal(fresh.sense, remembered.sense)
+        assert np.array_equal(fresh.words, remembered.words)
 
 
 def test_cross_validation_is_blind_to_the_line_it_examines() -> None:

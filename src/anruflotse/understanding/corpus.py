@@ -15,17 +15,38 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _DATA = Path(__file__).parent / "data"
-SHIPPED: tuple[Path, ...] = tuple(_DATA / f"utterances_{name}.jsonl" for name in ("seed", "more", "plain"))
-"""The corpus that comes with the project."""
+WRITTEN = _DATA / "written"
+"""Folder of the sentences that were written for invented people: a file a concern, training personas only."""
+MISHEARD = _DATA / "misheard.jsonl"
+"""Some of the training sentences, spoken by a synthesiser and read back by our recogniser."""
+SHIPPED: tuple[Path, ...] = (
+    *(_DATA / f"utterances_{name}.jsonl" for name in ("seed", "more", "plain")),
+    *sorted(WRITTEN.glob("*.jsonl")),
+    *(file for file in (MISHEARD,) if file.exists()),
+)
+"""The corpus that comes with the project, to learn from."""
+
+HELD_OUT = _DATA / "held_out" / "written.jsonl"
+"""What the held-out personas say: for measuring only, nothing is ever learnt from it."""
+HELD_OUT_MISHEARD = _DATA / "held_out" / "misheard.jsonl"
+"""Some of `HELD_OUT`, spoken and read back."""
+HELD_OUT_PERSONAS = frozenset({"p03", "p09", "p12", "p20", "p25", "p31", "p34", "p39", "p42", "p48", "p53", "p60"})
+"""The invented people nothing is learnt from, old and young, native and not; docs/understanding.md lists all sixty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A sentence and its concern; `department` only where the file names it (exam files)."""
+    """A sentence and its concern, and what else the file tells.
+
+    `department` is named by exam files, `persona` (who says it) and `second` (another concern stated after the first)
+    by some of the shipped ones; each is empty where the file has none.
+    """
 
     text: str = field(repr=False)
     concern: str
     department: str = ""
+    persona: str = ""
+    second: str = ""
 
 
 def read(files: Iterable[Path], *, repeats: bool = False) -> list[Line]:
@@ -36,7 +57,8 @@ def read(files: Iterable[Path], *, repeats: bool = False) -> list[Line]:
     lines: dict[tuple[str, str, int], Line] = {}
     for file in files:
         for entry in _entries(file, ("text", "intent")):
-            line = Line(entry["text"], entry["intent"], str(entry.get("department") or ""))
+            others = (str(entry.get(key) or "") for key in ("department", "persona", "second"))
+            line = Line(entry["text"], entry["intent"], *others)
             lines.setdefault((plain(line.text), line.concern, len(lines) if repeats else 0), line)
     return list(lines.values())
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import tempfile
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from anruflotse.understanding import examples
 from anruflotse.understanding import model as models
 from anruflotse.understanding.corpus import Line, plain
 from anruflotse.understanding.encoder import read_card
@@ -16,19 +24,26 @@ from anruflotse.understanding.features import Vectoriser
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
 
     from anruflotse.understanding.encoder import Encoder
 
-FOLDS = 5
+    _Head = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+FOLDS = 3
 _WORDS_C = 5.0
 """Inverse regularisation of the words' head."""
 _TOLERANCE = 1e-3
-"""Where the solver stops: a few seconds for 3,000 sentences."""
+"""Where the solver stops: about 20 s for 10,000 sentences."""
 _ALIKE = 0.6
 """Jaccard similarity of letter trigrams from which two sentences count as one said twice."""
+_ROWS = 500
+_SEEN, _LARGE = 3, 5_000
+"""A feature must occur in so many sentences of a corpus of more than so many: what occurs in two alone makes the model
+half as large again."""
+_THREADS = 2
 _FEWEST = 5
 
 
@@ -80,22 +95,34 @@ def train(
     recipe: Recipe,
     now: datetime,
     progress: Callable[[str, float], None] = lambda _step, _share: None,
+    *,
+    examine: bool = True,
 ) -> models.Model:
     """A model of `lines` (the corpus) and `extra` (the catalogue's words, learnt from but not examined).
 
     `progress(step, share)` is called with what is being done and the share of all work done so far (0..1). The figures
-    in the model are recalls on held-out fifths of `lines`, near-duplicates kept together. They are too kind to lines
-    that the encoder itself was fine-tuned on; they serve to compare one training with the next.
-    Raises CorpusError when a concern has fewer than 5 lines, naming it.
+    in the model are recalls on held-out thirds of `lines`, near-duplicates kept together. They are too kind to lines
+    that the encoder itself was fine-tuned on; they serve to compare one training with the next. Without `examine` there
+    are none, in a third of the time. Raises CorpusError when a concern has fewer than 5 lines, naming it.
     """
     check(lines)
     everything = [*lines, *extra]
     vectors = _encode(encoder, everything, lambda share: progress("embedding the sentences", 0.3 * share))
-    outcome = cross_validate(
-        lines, extra, vectors, recipe, progress=lambda share: progress("cross-validation", 0.3 + 0.55 * share)
-    )
-    progress("learning", 0.85)
+    figures = {}
+    if examine:
+        outcome = cross_validate(
+            lines, extra, vectors, recipe, progress=lambda share: progress("cross-validation", 0.3 + 0.55 * share)
+        )
+        figures = _recalls(outcome, lines, recipe)
+    progress("learning", 0.85 if examine else 0.4)
     model = fit(everything, vectors, encoder.fingerprint, recipe)
+    progress("done", 1.0)
+    learnt = examples.gather(everything, vectors, model.centre)
+    return replace(model, version=now.strftime("%Y%m%dT%H%M%SZ"), figures=figures, examples=learnt)
+
+
+def _recalls(outcome: Outcome, lines: Sequence[Line], recipe: Recipe) -> dict[str, dict[str, float]]:
+    """By concern, how many of its lines were examined, and the share that was right."""
     fused = models.fuse(outcome.words, outcome.sense, recipe.share, recipe.temperature).argmax(1)
     right = np.array([outcome.concerns[i] == line.concern for i, line in zip(fused, lines, strict=True)])
     figures = {}
@@ -104,8 +131,7 @@ def train(
         if not own.any():
             continue  # the catalogue's words alone: learnt, not examined
         figures[concern] = {"n": float(own.sum()), "recall": float(right[own].mean())}
-    progress("done", 1.0)
-    return replace(model, version=now.strftime("%Y%m%dT%H%M%SZ"), figures=figures)
+    return figures
 
 
 def check(lines: Sequence[Line]) -> None:
@@ -122,34 +148,52 @@ def check(lines: Sequence[Line]) -> None:
 
 def fit(lines: Sequence[Line], vectors: NDArray[np.float32], fingerprint: str, recipe: Recipe) -> models.Model:
     """Both heads on all of `lines` with their `vectors` (n, dimensions)."""
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - training only; costs a second to import
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415 - scikit-learn brings it
-
     labels = np.array([line.concern for line in lines])
-    vectoriser = Vectoriser.learn([line.text for line in lines])
-    if not vectoriser.index:
-        message = "the sentences share not a single word: is this a corpus of German sentences?"
-        raise CorpusError(message)
-    centre, scale = vectors.mean(0), float(vectors.std(0).mean()) or 1.0
-    # One thread: on a machine that also takes calls, several spend their time waiting for each other.
-    with threadpool_limits(1):
-        words = LogisticRegression(C=_WORDS_C, max_iter=200, tol=_TOLERANCE).fit(
-            vectoriser.matrix([line.text for line in lines]), labels
-        )
-        sense = LogisticRegression(C=recipe.freedom, max_iter=400, tol=_TOLERANCE).fit(
-            (vectors - centre) / scale, labels
-        )
-    (words_rows, words_bias), (sense_rows, sense_bias) = _weights(words), _weights(sense)
+    vectoriser, matrix = _features(lines)
+    concerns, (words, words_bias) = _words_head(matrix, labels)
+    (sense, sense_bias), centre, scale = sense_head(vectors, labels, recipe.freedom)
     return models.Model(
-        version="unversioned", encoder=fingerprint, concerns=tuple(map(str, words.classes_)), vectoriser=vectoriser,
-        words=words_rows.astype(np.float16), words_bias=words_bias,
-        sense=sense_rows, sense_bias=sense_bias,
-        centre=centre.astype(np.float32), scale=scale, share=recipe.share, temperature=recipe.temperature,
-        lines=len(lines),
+        version="unversioned", encoder=fingerprint, concerns=concerns, vectoriser=vectoriser,
+        words=words.astype(np.float16), words_bias=words_bias, sense=sense, sense_bias=sense_bias,
+        centre=centre, scale=scale, share=recipe.share, temperature=recipe.temperature, lines=len(lines),
     )  # fmt: skip
 
 
-def _weights(head: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:  # noqa: ANN401 - scikit-learn has no types
+def _features(lines: Sequence[Line]) -> tuple[Vectoriser, csr_matrix]:
+    """What the sentences' words are counted by, and the counts. Raises CorpusError when they share not one word."""
+    texts = [line.text for line in lines]
+    vectoriser = Vectoriser.learn(texts, _SEEN if len(texts) > _LARGE else 2)
+    if not vectoriser.index:
+        message = "the sentences share not a single word: is this a corpus of German sentences?"
+        raise CorpusError(message)
+    return vectoriser, vectoriser.matrix(texts)
+
+
+def _words_head(matrix: csr_matrix, labels: NDArray[np.str_]) -> tuple[tuple[str, ...], _Head]:
+    """The concerns in order, and the words' head."""
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - training only; costs a second to import
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415 - scikit-learn brings it
+
+    # One thread: on a machine that also takes calls, several spend their time waiting for each other.
+    with threadpool_limits(1):
+        head = LogisticRegression(C=_WORDS_C, max_iter=200, tol=_TOLERANCE).fit(matrix, labels)
+    return tuple(map(str, head.classes_)), _weights(head)
+
+
+def sense_head(
+    vectors: NDArray[np.float32], labels: NDArray[np.str_], freedom: float
+) -> tuple[_Head, NDArray[np.float32], float]:
+    """The encoder's head: weights (dimensions, concerns in alphabetical order) and biases, centre and scale."""
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - as above
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
+    centre, scale = vectors.mean(0).astype(np.float32), float(vectors.std(0).mean()) or 1.0
+    with threadpool_limits(1):
+        head = LogisticRegression(C=freedom, max_iter=400, tol=_TOLERANCE).fit((vectors - centre) / scale, labels)
+    return _weights(head), centre, scale
+
+
+def _weights(head: Any) -> _Head:  # noqa: ANN401 - scikit-learn has no types
     """A regression's weights (features, classes) and biases; for two classes scikit-learn keeps one row for both."""
     rows, bias = head.coef_, head.intercept_
     if len(rows) == 1:
@@ -169,26 +213,43 @@ def cross_validate(
     `vectors` (n, dimensions) are those of `lines`, then of `extra`, which is always learnt from.
     """
     fold = folds([line.text for line in lines])
-    concerns = tuple(sorted({line.concern for line in [*lines, *extra]}))
-    answers = {head: np.full((len(lines), len(concerns)), -30.0, np.float32) for head in ("words", "sense")}
-    rest = np.arange(len(lines), len(lines) + len(extra))
     everything = [*lines, *extra]
+    labels = np.array([line.concern for line in everything])
+    concerns = tuple(sorted(set(map(str, labels))))
+    answers = {head: np.full((len(lines), len(concerns)), -30.0, np.float32) for head in ("words", "sense")}
+    rest = np.arange(len(lines), len(everything))
+    _, matrix = _features(everything)
     for number in range(FOLDS):
         inside, outside = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         seen = np.concatenate([inside, rest])
-        model = fit([everything[int(i)] for i in seen], vectors[seen], "", recipe)
-        columns = [concerns.index(concern) for concern in model.concerns]
-        for i in map(int, outside):
-            answers["words"][i, columns] = model.log_words(lines[i].text)
-        answers["sense"][np.ix_(outside, np.array(columns))] = model.log_sense(vectors[outside])
+        known, words = _words_head(matrix[seen], labels[seen])
+        sense, centre, scale = sense_head(vectors[seen], labels[seen], recipe.freedom)
+        places = np.ix_(outside, np.array([concerns.index(concern) for concern in known]))
+        answers["words"][places] = models.log_softmax(matrix[outside] @ words[0] + words[1])
+        answers["sense"][places] = models.log_softmax((vectors[outside] - centre) / scale @ sense[0] + sense[1])
         progress((number + 1) / FOLDS)
     return Outcome(concerns, answers["words"], answers["sense"])
 
 
 def folds(texts: Sequence[str]) -> NDArray[np.int64]:
-    """A fold (0..4) for each text; texts that are nearly the same share one. Depends on nothing but `texts`."""
+    """A fold (0..2) for each text; texts that are nearly the same share one. Depends on nothing but `texts`."""
     from scipy.sparse import csr_matrix  # noqa: PLC0415 - training only
     from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+
+    pairs = alike(texts)
+    links = csr_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), (len(texts), len(texts)))
+    _, group = connected_components(links, directed=False)
+    order = np.random.default_rng(7).permutation(group.max() + 1)
+    answer: NDArray[np.int64] = order[group] % FOLDS
+    return answer
+
+
+def alike(texts: Sequence[str], at_least: float = _ALIKE) -> NDArray[np.int64]:
+    """The pairs (n, 2) of positions, the smaller first, of texts that are nearly the same.
+
+    The measure is the Jaccard similarity of their letter trigrams; from `at_least` (0..1) on two are alike.
+    """
+    from scipy.sparse import csr_matrix  # noqa: PLC0415 - training only
 
     spoken = [plain(text) for text in texts]
     sets = [{f" {text} "[i : i + 3] for i in range(len(text))} or {text} for text in spoken]
@@ -196,21 +257,76 @@ def folds(texts: Sequence[str]) -> NDArray[np.int64]:
     ends = np.cumsum([0] + [len(s) for s in sets])
     flat = np.array([names[name] for s in sets for name in sorted(s)])
     present = csr_matrix((np.ones(len(flat), np.float32), flat, ends), (len(sets), len(names)))
-    shared = (present @ present.T).tocoo()
+    turned = present.T.tocsr()
     sizes = np.array([len(s) for s in sets])
-    alike = shared.data / (sizes[shared.row] + sizes[shared.col] - shared.data) >= _ALIKE
-    links = csr_matrix((np.ones(alike.sum()), (shared.row[alike], shared.col[alike])), (len(sets), len(sets)))
-    _, group = connected_components(links, directed=False)
-    order = np.random.default_rng(7).permutation(group.max() + 1)
-    answer: NDArray[np.int64] = order[group] % FOLDS
+    found = []
+    for start in range(0, len(sets), _ROWS):  # all at once would take gigabytes
+        shared = (present[start : start + _ROWS] @ turned).tocoo()
+        row, column = shared.row.astype(np.int64) + start, shared.col.astype(np.int64)
+        close = (row < column) & (shared.data >= at_least * (sizes[row] + sizes[column] - shared.data))
+        found.append(np.stack([row[close], column[close]], 1))
+    pairs = np.concatenate(found)
+    answer: NDArray[np.int64] = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
     return answer
 
 
 def _encode(encoder: Encoder, lines: Sequence[Line], progress: Callable[[float], None]) -> NDArray[np.float32]:
-    """Vectors of all `lines`, in steps, so that progress can be shown."""
-    step = 128
-    found = []
-    for start in range(0, len(lines), step):
-        found.append(encoder.encode([line.text for line in lines[start : start + step]]))
-        progress(min(1.0, (start + step) / len(lines)))
-    return np.concatenate(found)
+    """Vectors of all `lines`, each encoded alone: 8-bit arithmetic rounds a sentence by its neighbours in a batch."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = []
+        for number, row in enumerate(pool.map(lambda line: encoder.encode([line.text])[0], lines), 1):
+            found.append(row)
+            if number % _ROWS == 0 or number == len(lines):
+                progress(number / len(lines))
+    return np.stack(found)
+
+
+class Remembering:
+    """An `Encoder` that looks in `folder` for the vectors of sentences it has met, and leaves new ones there.
+
+    The file is named after the encoder and holds hashes and vectors, no words. A damaged file counts as none. Call
+    `store` when done: a catalogue edit is then learnt without embedding the whole corpus again.
+    """
+
+    def __init__(self, encoder: Encoder, folder: Path) -> None:
+        """Take up what `folder` holds for this encoder."""
+        self._encoder = encoder
+        self._file = folder / f"vectors-{encoder.fingerprint[:16]}.npz"
+        self._known: dict[bytes, NDArray[np.float32]] = {}
+        self._used: set[bytes] = set()
+        with suppress(OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile), np.load(self._file) as arrays:
+            self._known = {bytes(key): row for key, row in zip(arrays["keys"], arrays["vectors"], strict=True)}
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the encoder behind it."""
+        return self._encoder.fingerprint
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """As the encoder's, each text encoded alone."""
+        found = []
+        for text in texts:
+            key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+            if key not in self._known:
+                self._known[key] = self._encoder.encode([text])[0]
+            self._used.add(key)
+            found.append(self._known[key])
+        return np.stack(found)
+
+    def store(self) -> None:
+        """Write down the vectors asked for since the start, and forget all others. Raises UnderstandingError."""
+        keys = sorted(self._used)
+        packed = io.BytesIO()
+        np.savez(
+            packed,
+            keys=np.frombuffer(b"".join(keys), np.uint8).reshape(-1, hashlib.sha256().digest_size),
+            vectors=np.stack([self._known[key] for key in keys]),
+        )
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self._file.parent, prefix=".new-", delete=False) as file:
+                file.write(packed.getvalue())
+            Path(file.name).replace(self._file)
+        except OSError as error:
+            message = f"{self._file} cannot be written ({error.strerror}). Check space and permissions"
+            raise UnderstandingError(message) from error

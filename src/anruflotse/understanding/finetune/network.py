@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 import math
 import random
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +33,21 @@ if TYPE_CHECKING:
     from anruflotse.understanding.finetune.weights import Shape, Weights
 
 _DROPOUT = 0.1
-_BATCH = 48
+_BATCH = 64
 _RATE, _HEAD_RATE = 2e-4, 1e-3
 _SMOOTHING = 0.05
 _CONTRAST, _CONTRAST_TEMPERATURE = 0.3, 0.1
 _MASKED = -1e4
+_TOLD = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long to tune, from which seed, and with how many threads."""
+
+    epochs: int
+    seed: int = 1
+    workers: int = 2
 
 
 class _Layer(nn.Module):
@@ -79,10 +93,10 @@ class Encoder(nn.Module):
     def forward(self, ids: Any, mask: Any) -> Any:
         """Mean of the last layer over the unmasked pieces."""
         x = self.drop(self.norm(self.word(ids) + self.position.weight[: ids.shape[1]][None] + self.kind))
-        hidden = (1 - mask[:, None, None, :].float()) * _MASKED
+        hidden = (1 - mask[:, None, None, :].to(x.dtype)) * _MASKED
         for layer in self.layers:
             x = layer(x, hidden)
-        weight = mask[:, :, None].float()
+        weight = mask[:, :, None].to(x.dtype)
         return (x * weight).sum(1) / weight.sum(1)
 
 
@@ -96,14 +110,14 @@ def batch(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Any, Any]:
 
 
 def embed(encoder: Encoder, tokenizer: Tokenizer, texts: Sequence[str]) -> NDArray[np.float32]:
-    """Embeddings (n, hidden) of `texts`, without dropout."""
-    encoder.eval()
+    """Embeddings (n, hidden) of `texts`, without dropout, computed in bfloat16."""
+    encoder = copy.deepcopy(encoder).bfloat16().eval()
     order = np.argsort([len(text) for text in texts], kind="stable")
     found = []
     with torch.no_grad():
         for start in range(0, len(texts), 64):
             rows = [texts[i] for i in order[start : start + 64]]
-            found += [encoder(*batch(tokenizer, rows)).numpy()]
+            found += [encoder(*batch(tokenizer, rows)).float().numpy()]
     answer = np.empty((len(texts), found[0].shape[1]), np.float32)
     answer[order] = np.concatenate(found)
     return answer
@@ -117,16 +131,18 @@ def tune(
     *,
     head: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32], float],
     words: Collection[str],
-    epochs: int,
-    seed: int,
+    plan: Plan,
     report: Callable[[str], None],
 ) -> None:
     """Fine-tune `encoder` in place to tell `labels` apart.
 
-    `head` is what to start from: coefficients, intercepts, and the vectors' centre and scale.
+    `head` is what to start from: coefficients, intercepts, and the vectors' centre and scale. Threads share each batch
+    and compute in bfloat16 (four times as fast as float32 where the processor knows it); weights and loss are float32.
+    The threads draw their dropout from one generator, so two runs differ in the last digits.
     """
-    torch.manual_seed(seed)
-    chance = random.Random(seed)  # noqa: S311 - augmentation, not a secret
+    torch.manual_seed(plan.seed)
+    torch.set_num_threads(1)
+    chance = random.Random(plan.seed)  # noqa: S311 - augmentation, not a secret
     coefficients, intercepts, centre, scale = head
     classes = len(intercepts)
     linear = nn.Linear(coefficients.shape[1], classes)
@@ -136,37 +152,84 @@ def tune(
     middle = torch.from_numpy(centre)
     counts = np.bincount(labels, minlength=classes)
     weight = torch.tensor((counts.mean() / np.maximum(counts, 1)) ** 0.5, dtype=torch.float32)
+    learnt = [p for p in encoder.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(
-        [{"params": [p for p in encoder.parameters() if p.requires_grad], "lr": _RATE},
-         {"params": linear.parameters(), "lr": _HEAD_RATE}], weight_decay=0.01)  # fmt: skip
-    steps = epochs * math.ceil(len(texts) / _BATCH)
+        [{"params": learnt, "lr": _RATE}, {"params": linear.parameters(), "lr": _HEAD_RATE}],
+        weight_decay=0.01, fused=True)  # fmt: skip
+    steps = plan.epochs * math.ceil(len(texts) / _BATCH)
 
     def ramp(step: int) -> float:
         return min((step + 1) / (0.1 * steps), (steps - step) / (0.9 * steps))
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, ramp)
-    for epoch in range(epochs):
-        encoder.train()
+    team = _Team(encoder, tokenizer, plan.workers)
+    for epoch in range(plan.epochs):
         started, total = time.monotonic(), 0.0
         order = _alike_lengths(texts, chance)
-        for rows in order:
-            noisy = [disturb(texts[i], chance, words) for i in rows]
+        for number, rows in enumerate(order, 1):
+            vectors = team.forward([disturb(texts[i], chance, words) for i in rows])
             target = torch.from_numpy(labels[rows])
-            x = (encoder(*batch(tokenizer, noisy)) - middle) / scale
+            x = (vectors - middle) / scale
             loss = functional.cross_entropy(linear(x), target, weight=weight, label_smoothing=_SMOOTHING)
             loss = loss + _CONTRAST * _contrast(x, target)
             optimiser.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
+            team.backward(vectors.grad)
+            nn.utils.clip_grad_norm_(learnt, 1.0)
             optimiser.step()
             schedule.step()
+            team.follow()
             total += float(loss.detach())
-        report(f"epoch {epoch + 1}/{epochs}: loss {total / len(order):.3f}, {time.monotonic() - started:.0f} s")
+            if number % _TOLD == 0:
+                report(f"  {number}/{len(order)}: loss {total / number:.3f}, {time.monotonic() - started:.0f} s")
+        report(f"epoch {epoch + 1}/{plan.epochs}: loss {total / len(order):.3f}, {time.monotonic() - started:.0f} s")
+
+
+class _Team:
+    """Copies of an encoder that each compute a part of a batch, in threads of their own."""
+
+    def __init__(self, encoder: Encoder, tokenizer: Tokenizer, workers: int) -> None:
+        self._master, self._tokenizer = encoder, tokenizer
+        self._copies = [copy.deepcopy(encoder).bfloat16().train() for _ in range(workers)]
+        self._pool = ThreadPoolExecutor(workers)
+        self._parts: list[Any] = []
+
+    def forward(self, texts: Sequence[str]) -> Any:
+        """Vectors of `texts`; its gradient is what `backward` wants."""
+        ends = [len(texts) * i // len(self._copies) for i in range(len(self._copies) + 1)]
+        shares = [texts[start:end] for start, end in itertools.pairwise(ends) if end > start]
+        self._parts = list(self._pool.map(self._encode, self._copies, shares))
+        return torch.cat([part.detach().float() for part in self._parts]).requires_grad_()
+
+    def backward(self, gradient: Any) -> None:
+        """Leave the gradients of the encoder's weights in the encoder."""
+        ends = np.cumsum([0, *map(len, self._parts)])
+        shares = [gradient[start:end].bfloat16() for start, end in itertools.pairwise(ends)]
+        list(self._pool.map(lambda part, share: part.backward(share), self._parts, shares))
+        for mine, *others in self._weights():
+            found = [other.grad.float() for other in others if other.grad is not None]
+            mine.grad = torch.stack(found).sum(0)
+            for other in others:
+                other.grad = None
+
+    def follow(self) -> None:
+        """Take over the encoder's new weights."""
+        with torch.no_grad():
+            for mine, *others in self._weights():
+                for other in others:
+                    other.copy_(mine)
+
+    def _encode(self, encoder: Encoder, texts: Sequence[str]) -> Any:
+        return encoder(*batch(self._tokenizer, texts))
+
+    def _weights(self) -> list[tuple[Any, ...]]:
+        rows = zip(self._master.parameters(), *(replica.parameters() for replica in self._copies), strict=True)
+        return [row for row in rows if row[0].requires_grad]
 
 
 def _alike_lengths(texts: Sequence[str], chance: random.Random) -> list[list[int]]:
     """Random batches of roughly equal lengths, so that little time goes into padding."""
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i]) * chance.uniform(0.6, 1.6))
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]) * chance.uniform(0.9, 1.1))
     batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
     chance.shuffle(batches)
     return batches
