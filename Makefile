@@ -19,7 +19,7 @@ run:       ## the service itself
 
 test:      ## every test
 	@scripts/setup test
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	@$(BIN)/pytest --numprocesses 2 $(ARGS)
 
 check:     ## lint, format, types, import contracts, changelog
 	@scripts/setup check

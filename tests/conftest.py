@@ -7,16 +7,29 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from xdist.scheduler import LoadScopeScheduling
+
+CALLS = (
+    *("tests/calls/", "tests/bench/test_run.py", "tests/demo/", "tests/lines/"),
+    *("tests/cli/test_call.py", "tests/cli/test_phone.py"),
+)
+"""Where the tests are that phone in real time."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class CallsApart(LoadScopeScheduling):  # type: ignore[misc]
     """Of two workers (`make test`) one places the calls, which mostly wait in real time, the other does the rest.
 
     Other tests stay together by file, so that what a file prepares is prepared once.
     """
-    for item in items:
-        group = "calls" if item.get_closest_marker("calls") else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "calls" if file.startswith(CALLS) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> CallsApart:
+    return CallsApart(config, log)
 
 
 @pytest.fixture(autouse=True)
