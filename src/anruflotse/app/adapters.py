@@ -62,8 +62,14 @@ class BookAnnouncer:
 class WordReader:
     """Classifier, policy and word rules as the call's `Reader`."""
 
-    def __init__(self, classifier: Classifier, policy: Policy, catalogue: Catalogue) -> None:
-        """Decide with `classifier` and `policy` about the concerns of `catalogue`."""
+    def __init__(
+        self, classifier: Classifier, policy: Policy, catalogue: Catalogue, parts: Classifier | None = None
+    ) -> None:
+        """Decide with `classifier` and `policy` about the concerns of `catalogue`.
+
+        `parts` ranks parts of a sentence, of which there are many: the local classifier, by default `classifier`.
+        """
+        self._parts = parts or classifier
         self._classifier = classifier
         self._policy = policy
         self._choices: Mapping[str, Choice] = {

@@ -13,6 +13,7 @@ from anruflotse import departments
 from anruflotse.app.adapters import BookAnnouncer, CatalogueDirectory, RecordKeeper, WordReader
 from anruflotse.app.engines import LOCAL, Engines, Offers
 from anruflotse.app.metrics import Metrics
+from anruflotse.app.opinion import own_language_model, second_opinion, with_language_model
 from anruflotse.app.publishing import PublishedNotice
 from anruflotse.call import Equipment, Rules
 from anruflotse.call.equipment import Watcher
@@ -73,13 +74,15 @@ class Parts:
 def build(settings: Settings, clock: Clock, watchers: tuple[Watcher, ...] = (), offers: Offers = LOCAL) -> Parts:
     """Wire everything `settings` ask for. Blocking (about a second: models are loaded); starts no server.
 
-    `offers` are engines of processors to be used where the gate permits. The screener is none of them and shares the
-    local recogniser: what is said before the notice has ended never leaves this process (P7).
+    `offers` are engines of processors to be used where the gate permits, beside the language model that the settings
+    may name. The screener is none of them and shares the local recogniser: what is said before the notice has ended
+    never leaves this process (P7).
     Raises the rooms' own errors (`SpeechError`, `UnderstandingError`, `ShapeError`, `PromptError`), each with a remedy.
     """
     metrics = Metrics()
     gate = make_gate(settings)
     gatekeeper = Gatekeeper(gate, clock, lambda *of: metrics.passed_over.labels(*of).inc())
+    offers = with_language_model(settings, offers)
     engines = Engines(offers, gatekeeper, clock, lambda processor: metrics.engine_failures.labels(processor).inc())
     catalogue = make_catalogue(settings, gate)
     notice = PublishedNotice(lambda day: make_notice(settings, gate, day), gate, clock)
@@ -240,7 +243,10 @@ def make_reader(settings: Settings, catalogue: Catalogue, engines: Engines | Non
     )
     chosen = settings.understanding
     thresholds = measured(route=chosen.route, confirm=chosen.confirm, choose=chosen.choose, outside=chosen.outside)
-    return WordReader(ranks if engines is None else engines.classifier(ranks), Policy(thresholds), catalogue)
+    adviser = own_language_model(settings)
+    ranking = ranks if engines is None else engines.classifier(ranks)
+    asked = second_opinion(ranking, adviser if engines is None else engines.adviser(adviser), catalogue, thresholds)
+    return WordReader(asked, Policy(thresholds), catalogue, parts=ranks)
 
 
 def make_sip(settings: Settings) -> SipConfig:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from anruflotse.app import building
 from anruflotse.app.engines import LOCAL, Offers
+from anruflotse.app.opinion import with_language_model
 from anruflotse.app.processing import Situation, situations
 from anruflotse.clock import SystemClock
 from anruflotse.departments.catalogue import Catalogue
@@ -74,6 +75,10 @@ def _register(settings: Settings, offers: Offers) -> Iterator[Finding]:
         yield Finding("departments", "fault", str(error), "Correct the file at the place named.")
         return
     yield Finding("departments", "ok", f"{len(catalogue.departments)} departments, {len(catalogue.concerns)} concerns")
+    try:
+        offers = with_language_model(settings, offers)
+    except UnderstandingError as error:
+        yield Finding("language model", "fault", str(error), "Correct understanding.llm in the settings.")
     yield from _agreements(gate, catalogue, offers)
     yield _tried("understanding", "model complete", lambda: building.make_reader(settings, catalogue))
 

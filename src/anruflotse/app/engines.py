@@ -19,7 +19,8 @@ from anruflotse.clock import Clock
 from anruflotse.pcm import Pcm
 from anruflotse.processors import Category, Gatekeeper
 from anruflotse.speech.seams import Recogniser, Synthesiser, Transcript
-from anruflotse.understanding.seams import Classifier, Ranking
+from anruflotse.understanding.advising import alarming
+from anruflotse.understanding.seams import Adviser, Classifier, Option, Ranking
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +63,7 @@ class Offers:
     recogniser: Offer[Recogniser] | None = None
     synthesiser: Offer[Synthesiser] | None = None
     classifier: Offer[Classifier] | None = None
+    adviser: Offer[Adviser] | None = None
 
 
 LOCAL = Offers()
@@ -83,6 +85,7 @@ def uses(offers: Offers) -> tuple[Use, ...]:
         (offers.recogniser, Category.AUDIO),
         (offers.synthesiser, Category.PROMPTS),
         (offers.classifier, Category.TEXT),
+        (offers.adviser, Category.TEXT),
     )
     return tuple(Use(offer.processor, category, offer.name) for offer, category in slots if offer is not None)
 
@@ -113,13 +116,16 @@ class Behind(Generic[E]):
             reason=reason.value,
         )
 
-    def ask(self) -> E | None:
-        """The engine, accounted for and to be given something at once; None when the local one has to do it."""
+    def ask(self, wanted: Callable[[E], bool] = lambda _: True) -> E | None:
+        """The engine, accounted for and to be given something at once; None when the local one has to do it.
+
+        An engine that is not `wanted` after all is given nothing, and nothing is accounted for.
+        """
         if not self._keeper.permits(self._offer.processor, self._category):
             self.close()
             return None
         engine = self._made()
-        if engine is None or not self._keeper.give(self._offer.processor, self._category):
+        if engine is None or not wanted(engine) or not self._keeper.give(self._offer.processor, self._category):
             return None
         return engine
 
@@ -224,8 +230,11 @@ class GatedClassifier:
         self._threads = ThreadPoolExecutor(RANKING_THREADS, thread_name_prefix="processor")
 
     def rank(self, text: str) -> Ranking:
-        """See `Classifier.rank`. Blocking: call it off the event loop, in the context of the call."""
-        engine = self._behind.ask()
+        """See `Classifier.rank`. Blocking: call it off the event loop, in the context of the call.
+
+        The words are read here first: what may be an emergency, an objection or a wish for a human is never given away.
+        """
+        engine = None if alarming(text) else self._behind.ask()
         if engine is not None:
             try:
                 return self._threads.submit(engine.rank, text).result(self._patience)
@@ -236,6 +245,29 @@ class GatedClassifier:
     def close(self) -> None:
         """End the threads; a ranking under way is not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class GatedAdviser:
+    """A processor's `Adviser` while the gate permits; whenever it may not or cannot help, there is no opinion."""
+
+    processor: None = None
+    """The gate stands inside it; whoever uses it needs no other."""
+    ready: bool = True
+
+    def __init__(self, behind: Behind[Adviser]) -> None:
+        """Ask `behind`; the adviser's own time-out counts."""
+        self._behind = behind
+
+    def choose(self, text: str, options: Sequence[Option]) -> str | None:
+        """See `Adviser.choose`; raises nothing. Blocking: call it off the event loop, in the context of the call."""
+        engine = None if alarming(text) else self._behind.ask(lambda engine: engine.ready)
+        if engine is None:
+            return None
+        try:
+            return engine.choose(text, options)
+        except Exception as error:  # noqa: BLE001 - `failed` logs it, and the local ranking stands
+            self._behind.failed(error)
+            return None
 
 
 class Engines:
@@ -273,6 +305,13 @@ class Engines:
         gated = GatedClassifier(behind, local)
         self._closing.append(gated.close)
         return gated
+
+    def adviser(self, local: Adviser | None) -> Adviser | None:
+        """Who gives a second opinion: a processor's behind the gate, else `local`. Raises as `own` does."""
+        behind = self._behind_gate(self._offers.adviser, Category.TEXT)
+        if behind is not None:
+            return GatedAdviser(behind)
+        return None if local is None else own(local)
 
     def start(self) -> None:
         """Make every engine the gate permits now, and say in the log which ones stay shut."""

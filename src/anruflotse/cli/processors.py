@@ -32,13 +32,14 @@ def processors(config: Config = None, data: Data = None, as_json: Json = False, 
     settings = load(config, data)
     from anruflotse.app import building
     from anruflotse.app.engines import LOCAL
+    from anruflotse.app.opinion import with_language_model
     from anruflotse.app.processing import situations
     from anruflotse.clock import SystemClock
     from anruflotse.processors import day_in_germany
 
     gate = building.make_gate(settings)
     catalogue = building.make_catalogue(settings, gate)
-    found = situations(gate, catalogue, LOCAL, day_in_germany(SystemClock().now()))
+    found = situations(gate, catalogue, with_language_model(settings, LOCAL), day_in_germany(SystemClock().now()))
     for situation in found:
         emit(_record(situation), as_json, _text(situation))
     if check and any(situation.refused for situation in found):

@@ -302,6 +302,23 @@ class Processors(Section):
     """YAML file with the register of agreements; null is the shipped one."""
 
 
+class LanguageModel(Section):
+    """A second opinion from a language model, on sentences the classifier is not sure about; OpenAI-compatible."""
+
+    url: Text
+    """Its base URL, as in https://llm.example/v1; without TLS only on this machine (http://127.0.0.1:8000/v1)."""
+    model: Text
+    """The model's name there."""
+    api_key: SecretStr | None = Field(default=None, min_length=1)
+    """Its key, if it wants one; better given as environment variable than in the file."""
+    processor: Text | None = None
+    """Who runs it, as a key of the register of processors; null when it runs on the insurer's own machines."""
+    timeout_seconds: Annotated[float, Field(ge=0.1, le=10)] = 2.0
+    """Seconds it has for an answer; then the classifier's own ranking stands, and the caller has waited in silence."""
+    ca_file: Path | None = None
+    """PEM file with the certificates to trust; null is what the system trusts."""
+
+
 class Understanding(Section):
     """From words to a decision; thresholds are probabilities, null is the value the model was trained with."""
 
@@ -315,6 +332,8 @@ class Understanding(Section):
     """From this joint probability of the two likeliest on the caller is asked which one it is."""
     outside: Share | None = None
     """From this probability of being out of scope on the caller is asked again."""
+    llm: LanguageModel | None = None
+    """A second opinion from a language model; without one nothing is sent anywhere."""
 
 
 class Call(Section):

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from anruflotse.understanding.explaining import Explanation
 
 
@@ -75,6 +77,36 @@ class Classifier(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A concern that a second opinion may choose: its key, and the catalogue's words about it."""
+
+    concern: str
+    name: str
+    description: str
+
+
+class Adviser(Protocol):
+    """A second opinion on sentences the classifier is not sure about."""
+
+    @property
+    def processor(self) -> str | None:
+        """Whose it is; see `Classifier.processor`."""
+        ...
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is worth asking now; while it is not, nothing is sent to anybody."""
+        ...
+
+    def choose(self, text: str, options: Sequence[Option]) -> str | None:
+        """The concern among `options` that `text` states, `keines` for none of them, None for no opinion.
+
+        Blocking, up to its own time-out. Raises UnderstandingError, without the sentence, when it cannot answer.
+        """
+        ...
+
+
 class DecisionKind(StrEnum):
     """What to do with an utterance."""
 
@@ -93,6 +125,7 @@ class Decision:
 
     `certain` is False only for a likely but unsure OBJECTION (and HUMAN / EMERGENCY), which is asked about once.
     `suicidal` adds the Telefonseelsorge to an emergency announcement. `explanation` says why, once it was asked for.
+    `second` is another concern that was named beside the one in `concerns`, for whoever takes the call to know.
     """
 
     kind: DecisionKind
@@ -100,3 +133,4 @@ class Decision:
     certain: bool = True
     suicidal: bool = False
     explanation: Explanation | None = field(default=None, repr=False, compare=False)
+    second: Ranked | None = None
