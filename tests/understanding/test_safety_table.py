@@ -1,4 +1,4 @@
-"""What the safety rules make of 240 sentences, and what must not change it."""
+"""What the safety rules make of over two hundred sentences, and what must not change it."""
 
 from __future__ import annotations
 

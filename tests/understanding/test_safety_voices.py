@@ -1,4 +1,4 @@
-"""Alarms as pressed, plain and foreign voices tell them: at least asked about. None of these sentences is in a corpus."""
+"""Alarms as pressed, plain and foreign voices tell them: at least asked about. Written for this test."""
 
 from __future__ import annotations
 
