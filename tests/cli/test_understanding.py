@@ -8,7 +8,6 @@ import typer
 from typer.testing import CliRunner, Result
 
 from anruflotse.cli import understanding
-from anruflotse.understanding import corpus
 from anruflotse.understanding.errors import CorpusError
 
 
@@ -85,43 +84,3 @@ def test_evaluate_gives_the_figures(app: typer.Typer, tmp_path: Path) -> None:
     assert found["emergency_recall"] == 1
     assert found["intervals"]["emergency_recall"][0] < 1
     assert "department_accuracy" in run(app, "evaluate", "understanding", "--file", file, "--data", tmp_path).stdout
-
-
-def test_train_writes_a_model_that_is_used_and_compares_it(
-    app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On a part of the corpus, so that it takes seconds: the whole takes a minute."""
-    small = tmp_path / "small.jsonl"
-    wanted = {"gesundheitskarte": 12, "zahnersatz": 12, "ausserhalb": 12}
-    kept = []
-    for line in corpus.read(corpus.SHIPPED):
-        if wanted.get(line.concern, 0):
-            wanted[line.concern] -= 1
-            kept.append({"text": line.text, "intent": line.concern})
-    small.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
-    monkeypatch.setattr(corpus, "SHIPPED", (small,))
-    data = tmp_path / "data"
-    data.mkdir()
-    own = [
-        {"text": f"{start} Flugscheibe kaputt", "intent": "zahnersatz"}
-        for start in ("Die", "Meine", "Seine", "Eine", "Unsere")
-    ]
-    (data / understanding.OWN_CORPUS).write_text("".join(json.dumps(entry) + "\n" for entry in own))
-    result = run(app, "train", "--json", "--data", data)
-    assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
-    assert told["recall"]["zahnersatz"]["n"] == 17
-    assert told["recall"]["zahnersatz"]["before"] is not None
-    assert [folder.name for folder in (data / understanding.MODELS).iterdir()] == [told["version"]]
-    answer = run(app, "understand", "Flugscheibe", "--json", "--data", data)
-    assert json.loads(answer.stdout)["ranking"][0]["concern"] == "zahnersatz"
-    again = run(app, "train", "--data", data)
-    assert "+0.0%" in again.stdout
-
-
-def test_train_refuses_too_little(app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corpus, "SHIPPED", ())
-    file = tmp_path / "own.jsonl"
-    file.write_text('{"text": "Karte", "intent": "gesundheitskarte"}\n')
-    result = run(app, "train", "--corpus", file, "--data", tmp_path)
-    assert isinstance(result.exception, CorpusError)

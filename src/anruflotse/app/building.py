@@ -34,7 +34,12 @@ from anruflotse.speech.seams import Heard
 from anruflotse.speech.silero import SileroEndpointer
 from anruflotse.speech.whisper import WhisperRecogniser
 from anruflotse.understanding import classifier, safety
+from anruflotse.understanding.classifier import Fused
+from anruflotse.understanding.encoder import OnnxEncoder
+from anruflotse.understanding.following import Following
 from anruflotse.understanding.policy import Policy, measured
+from anruflotse.understanding.terms import Terms, acted_upon
+from anruflotse.understanding.versions import Versions
 
 BUSY_SECONDS = 5.0
 """So long a write waits for another one: many calls may end at once, and none of their records may be lost."""
@@ -98,7 +103,7 @@ def build(settings: Settings, clock: Clock, watchers: tuple[Watcher, ...] = (), 
         recogniser=engines.recogniser(recogniser, call.recognition_seconds),
         screener=WhisperScreener(recogniser, word_rules),
         endpointer=SileroEndpointer,
-        reader=make_reader(settings, catalogue, engines),
+        reader=make_reader(settings, catalogue, engines, clock, threads.submit),
         directory=CatalogueDirectory(catalogue, gatekeeper),
         keeper=keeper,
         clock=clock,
@@ -163,6 +168,7 @@ def make_catalogue(settings: Settings, gate: Gate) -> Catalogue:
         federal_state=settings.insurer.federal_state,
         permitted=permitted,
         processors=gate.register.keys(),
+        hears=acted_upon,
     )
 
 
@@ -213,7 +219,7 @@ def make_prompts(settings: Settings, catalogue: Catalogue, engines: Engines | No
         cache=settings.data / "prompts",
         fillings=Fillings(
             departments={key: department.name for key, department in catalogue.departments.items()},
-            concerns={key: concern.spoken for key, concern in catalogue.concerns.items()},
+            concerns={key: concern.spoken for key, concern in catalogue.concerns.items() if concern.enabled},
             insurer=settings.insurer.spoken_name,
             contact=settings.insurer.privacy_contact.spoken,
             hours=catalogue.hours_text("mensch"),
@@ -232,21 +238,44 @@ def make_recogniser(settings: Settings, tell: Callable[[str], None] | None = Non
     return WhisperRecogniser(directory, settings.speech.threads, settings.speech.beam, embedded=embedded)
 
 
-def make_reader(settings: Settings, catalogue: Catalogue, engines: Engines | None = None) -> WordReader:
-    """Classifier and decision policy for the catalogue's concerns. Raises `UnderstandingError`."""
-    concerns = catalogue.concerns
-    ranks = classifier.load(
-        settings.data / "models" / "understanding",
-        {key: concern.department for key, concern in concerns.items()},
-        {key: concern.keywords for key, concern in concerns.items()},
-        model=settings.understanding.model,
-    )
+def make_reader(
+    settings: Settings,
+    catalogue: Catalogue,
+    engines: Engines | None = None,
+    clock: Clock | None = None,
+    aside: Callable[[Callable[[], None]], object] | None = None,
+) -> WordReader:
+    """Classifier and decision policy for the catalogue's concerns. Raises `UnderstandingError`.
+
+    With `clock` and `aside` (which runs work in another thread) it follows the approved model while it stands.
+    """
+    ranks = make_ranks(settings, catalogue, clock, aside)
     chosen = settings.understanding
     thresholds = measured(route=chosen.route, confirm=chosen.confirm, choose=chosen.choose, outside=chosen.outside)
     adviser = own_language_model(settings)
     ranking = ranks if engines is None else engines.classifier(ranks)
     asked = second_opinion(ranking, adviser if engines is None else engines.adviser(adviser), catalogue, thresholds)
     return WordReader(asked, Policy(thresholds), catalogue, parts=ranks)
+
+
+def make_ranks(
+    settings: Settings,
+    catalogue: Catalogue,
+    clock: Clock | None = None,
+    aside: Callable[[Callable[[], None]], object] | None = None,
+) -> Fused | Following:
+    """The model in force with the catalogue's words; see `make_reader`. Raises `UnderstandingError`."""
+    terms, folder, encoder = Terms.of(catalogue.concerns), settings.data / "models" / "understanding", OnnxEncoder()
+
+    def load() -> Fused:
+        return classifier.load(
+            folder, terms.departments, terms.keywords, against=terms.against, disabled=terms.disabled,
+            model=settings.understanding.model, encoder=encoder,
+        )  # fmt: skip
+
+    if clock is None or aside is None or settings.understanding.model is not None:
+        return load()
+    return Following(Versions(folder), load, clock.monotonic, aside)
 
 
 def make_sip(settings: Settings) -> SipConfig:

@@ -38,7 +38,7 @@ import anruflotse
 
 MODULES: tuple[str, ...] = (
     *("service", "demo", "settings"),
-    *("call", "phone", "speech", "understanding"),
+    *("call", "phone", "speech", "understanding", "models"),
     *("processors", "records", "retention", "keys", "audit", "bench"),
 )
 """Command modules under `anruflotse.cli`, in the order `--help` shows them."""
@@ -47,6 +47,7 @@ EXIT_CODES: dict[str, int] = {
     # what was asked for is not so
     "anruflotse.lines.peers.call_state:CallFailedError": 1,
     "anruflotse.records.model:AccessRefusedError": 1,
+    "anruflotse.understanding.errors:VersionError": 1,
     # a file the operator or caller of the command gave is wrong
     "anruflotse.settings.reading:SettingsError": 2,
     "anruflotse.processors.gate:ProcessorError": 2,

@@ -1,4 +1,4 @@
-"""`anruflotse understand`, `anruflotse train` and `anruflotse evaluate understanding`."""
+"""`anruflotse understand` and `anruflotse evaluate understanding`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from anruflotse.departments import Catalogue
     from anruflotse.settings import Settings
     from anruflotse.understanding.classifier import Fused
-    from anruflotse.understanding.model import Model
     from anruflotse.understanding.policy import Policy
-    from anruflotse.understanding.seams import Decision, Ranking
+    from anruflotse.understanding.seams import Classifier, Decision, Ranking
 
 OWN_CORPUS = "corpus.jsonl"
 """The operator's own sentences, in the data directory; learnt from when it is there."""
@@ -35,7 +34,6 @@ def register(app: typer.Typer) -> None:
             'anruflotse understand "Meine Karte ist weg"', "anruflotse understand --file sentences.jsonl --json"
         )
     )(understand)
-    app.command(epilog=examples("anruflotse train", "anruflotse train --corpus own.jsonl --json"))(train)
     group = next((group.typer_instance for group in app.registered_groups if group.name == "evaluate"), None)
     if group is None:
         group = typer.Typer(name="evaluate", help="Measure how well the voicebot works.", no_args_is_help=True)
@@ -57,61 +55,19 @@ def understand(
 ) -> None:
     """Say which concern sentences state, and what the voicebot would do."""
     from anruflotse.understanding import corpus
+    from anruflotse.understanding.explaining import explained
 
     if bool(texts) == bool(file):
         message = "give either sentences or --file"
         raise typer.BadParameter(message)
     said = corpus.read_texts(file) if file else texts or []
-    classifier, policy = opened(load(config, data))
+    settings = load(config, data)
+    local, policy = opened(settings)
+    classifier = _with_opinion(local, policy, settings)
     for text in said:
         ranking = classifier.rank(text)
-        decision = policy.decide(text, ranking)
+        decision = explained(text, ranking, policy.decide(text, ranking), policy.thresholds)
         emit(_record(text, ranking, decision), as_json, _for_people(text, ranking, decision))
-
-
-def train(
-    corpus_files: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--corpus", metavar="FILE", help=f"Own sentences (JSONL: text, intent); default {OWN_CORPUS} in the data."
-        ),
-    ] = None,
-    config: Config = None,
-    data: Data = None,
-    as_json: Json = False,
-) -> None:
-    """Learn from catalogue and corpus, write a model into the data directory, show what changed."""
-    from anruflotse.clock import SystemClock
-    from anruflotse.understanding import corpus, encoder, training
-    from anruflotse.understanding import model as models
-
-    settings = load(config, data)
-    catalogue = _catalogue(settings)
-    own = corpus_files or [path for path in [settings.data / OWN_CORPUS] if path.exists()]
-    lines = [line for line in corpus.read([*corpus.SHIPPED, *own]) if line.concern in catalogue.concerns]
-    extra = training.lines_of_catalogue(
-        {key: concern.name for key, concern in catalogue.concerns.items() if concern.action is None},
-        {key: concern.description for key, concern in catalogue.concerns.items() if concern.action is None},
-    )
-    sentences = encoder.OnnxEncoder()
-    before = models.newest(settings.data / MODELS)
-    last = models.load(before) if before else models.load()
-    recipe = training.read_recipe(encoder.SHIPPED)
-    with _progress() as progress:
-        model = training.train(lines, extra, sentences, recipe, SystemClock().now(), progress)
-    folder = settings.data / MODELS / model.version
-    models.save(model, folder)
-    emit(
-        {
-            "version": model.version,
-            "folder": str(folder),
-            "lines": model.lines,
-            "before": last.version,
-            "recall": _changes(model, last),
-        },
-        as_json,
-        _trained(model, last, folder),
-    )
 
 
 def evaluate(
@@ -128,7 +84,7 @@ def evaluate(
 
     lines = corpus.read([file], repeats=True)
     classifier, policy = opened(load(config, data))
-    with _progress() as progress:
+    with progress_bar() as progress:
         cases = evaluation.examine(lines, classifier, policy, lambda share: progress("understanding", share))
     figures = evaluation.report(cases)
     emit(figures, as_json, _figures(figures))
@@ -138,18 +94,32 @@ def opened(settings: Settings) -> tuple[Fused, Policy]:
     """Classifier and policy as the settings want them. Raises UnderstandingError, or ShapeError for the catalogue."""
     from anruflotse.understanding import classifier
     from anruflotse.understanding.policy import Policy, measured
+    from anruflotse.understanding.terms import Terms
 
-    catalogue, wanted = _catalogue(settings), settings.understanding
-    departments = {key: concern.department for key, concern in catalogue.concerns.items()}
-    keywords = {key: concern.keywords for key, concern in catalogue.concerns.items()}
+    terms, wanted = Terms.of(catalogue(settings).concerns), settings.understanding
     thresholds = measured(route=wanted.route, confirm=wanted.confirm, choose=wanted.choose, outside=wanted.outside)
-    return classifier.load(settings.data / MODELS, departments, keywords, model=wanted.model), Policy(thresholds)
+    ranks = classifier.load(
+        settings.data / MODELS, terms.departments, terms.keywords,
+        against=terms.against, disabled=terms.disabled, model=wanted.model,
+    )  # fmt: skip
+    return ranks, Policy(thresholds)
 
 
-def _catalogue(settings: Settings) -> Catalogue:
+def catalogue(settings: Settings) -> Catalogue:
+    """The department catalogue the settings name. Raises ShapeError."""
     from anruflotse import departments
+    from anruflotse.understanding.terms import acted_upon
 
-    return departments.load(settings.departments.catalogue)
+    return departments.load(settings.departments.catalogue, hears=acted_upon)
+
+
+def _with_opinion(local: Fused, policy: Policy, settings: Settings) -> Classifier:
+    """`local`, and the language model beside it if it is our own: a processor's is given callers' words only."""
+    if settings.understanding.llm is None:
+        return local
+    from anruflotse.app.opinion import own_language_model, second_opinion
+
+    return second_opinion(local, own_language_model(settings), catalogue(settings), policy.thresholds)
 
 
 def _record(text: str, ranking: Ranking, decision: Decision) -> dict[str, object]:
@@ -165,6 +135,8 @@ def _record(text: str, ranking: Ranking, decision: Decision) -> dict[str, object
         "concerns": [r.concern for r in decision.concerns],
         "department": decision.concerns[0].department if decision.concerns else None,
         "evidence": list(ranking.evidence),
+        "model": ranking.grounds.model if ranking.grounds else None,
+        "explanation": decision.explanation.as_json() if decision.explanation else None,
     }
 
 
@@ -172,31 +144,8 @@ def _for_people(text: str, ranking: Ranking, decision: Decision) -> str:
     offered = " / ".join(f"{r.concern} ({r.department})" for r in decision.concerns)
     likely = ", ".join(f"{r.concern} {r.probability:.0%}" for r in ranking.concerns[:_SHOWN])
     unsure = "" if decision.certain else " (asks first)"
-    return f"{text}\n  {decision.kind}{unsure} {offered}\n  {likely}   because of: {', '.join(ranking.evidence) or '-'}"
-
-
-def _changes(model: Model, last: Model) -> dict[str, dict[str, float | None]]:
-    """Per concern: sentences, recall now, recall of the last model (None where it had none)."""
-    return {
-        concern: {
-            "n": now["n"],
-            "recall": round(now["recall"], 4),
-            "before": last.figures.get(concern, {}).get("recall"),
-        }
-        for concern, now in model.figures.items()
-    }
-
-
-def _trained(model: Model, last: Model, folder: Path) -> str:
-    rows = [f"{'concern':<28}{'sentences':>10}{'recall':>9}{'before':>9}{'change':>9}"]
-    for concern, now in _changes(model, last).items():
-        recall, before = now["recall"] or 0.0, now["before"]
-        compared = f"{before:>9.1%}{recall - before:>+9.1%}" if before is not None else f"{'new':>9}{'':>9}"
-        rows.append(f"{concern:<28}{now['n']:>10.0f}{recall:>9.1%}{compared}")
-    gone = sorted(last.figures.keys() - model.figures.keys())
-    rows += [f"no longer in the catalogue: {', '.join(gone)}"] if gone else []
-    rows.append(f"model {model.version} from {model.lines} sentences written to {folder}")
-    return "\n".join(rows)
+    rows = [f"{decision.kind}{unsure} {offered}", f"{likely}   because of: {', '.join(ranking.evidence) or '-'}"]
+    return "\n  ".join([text, *rows, *(decision.explanation.for_people() if decision.explanation else ())])
 
 
 def _figures(figures: dict[str, object]) -> str:
@@ -216,7 +165,7 @@ def _figures(figures: dict[str, object]) -> str:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
+def progress_bar() -> Iterator[Callable[[str, float], None]]:
     """A progress bar on stderr, gone when done; nothing when stderr is no terminal."""
     from rich.console import Console
     from rich.progress import Progress
