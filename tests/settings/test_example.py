@@ -24,11 +24,13 @@ def test_every_key_uncommented_is_yaml_and_still_the_default(tmp_path: Path) -> 
             value = value[name]
         assert value == leaf.default, leaf.key
     file = tmp_path / "anruflotse.yaml"
-    filled = re.sub(r"^( *(registrar|user|password):)$", r"\1 x", text, flags=re.MULTILINE)
+    filled = re.sub(r"^( *(registrar|user|password|url|model):)$", r"\1 x", text, flags=re.MULTILINE)
     file.write_text(filled, encoding="utf-8")
     settings = load(file, {"data": "x"}, {})
     assert settings.sip.registration is not None
     assert settings.sip.registration.user == "x"
+    assert settings.understanding.llm is not None
+    assert settings.understanding.llm.timeout_seconds == 2
     assert settings.call == load(None, {"data": "x"}, {}).call
 
 

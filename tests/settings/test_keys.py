@@ -32,15 +32,16 @@ def test_what_is_allowed_is_put_in_words(key: str, allowed: str) -> None:
     assert next(leaf for leaf in leaves() if leaf.key == key).allowed == allowed
 
 
-def test_only_what_opens_something_is_secret_and_only_the_registration_may_be_absent() -> None:
+def test_only_what_opens_something_is_secret_and_only_two_sections_may_be_absent() -> None:
     assert [leaf.key for leaf in leaves() if leaf.secret] == [
         "sip.registration.password",
         "records.rows",
         "records.keys",
         "keys.vault.token",
         "keys.vault.secret_id",
+        "understanding.llm.api_key",
     ]
-    assert [group.key for group in groups() if group.nullable] == ["sip.registration"]
+    assert [group.key for group in groups() if group.nullable] == ["sip.registration", "understanding.llm"]
 
 
 @pytest.mark.parametrize(
