@@ -12,7 +12,7 @@ from anruflotse.records.restriction import Restriction
 from anruflotse.records.stores.keystore import KeyStore
 from anruflotse.records.stores.sqlite import SqliteDatabase
 from anruflotse.records.stores.tables import keys
-from anruflotse.records.vault.envelope import Vault, normalised
+from anruflotse.records.vault.envelope import Vault
 from anruflotse.records.vault.keyring import Chain, SingleKeyring, UnknownMasterError
 from anruflotse.records.vault.master import LocalMaster, TamperedError
 from anruflotse.records.vault.secrets import AUDIT, FINGERPRINT, Secrets
@@ -201,23 +201,6 @@ def test_fingerprints_find_equal_numbers_and_depend_on_the_key(vault: Vault, sto
     with stored.database.write() as connection:
         connection.exec_driver_sql("DELETE FROM secrets")
     assert vault_of(stored, NEW).fingerprint("030 123456") != before
-
-
-@pytest.mark.parametrize(
-    ("written", "number"),
-    [
-        ("+49 30 123456", "+4930123456"),
-        ("+49 (0)30 123-456", "+4930123456"),
-        ("0049 30/123456", "+4930123456"),
-        ("030 123456", "+4930123456"),
-        ("+43 1 5879", "+4315879"),
-        ("4711", "4711"),
-        ("Anonymous", "anonymous"),
-        (" alice ", "alice"),
-    ],
-)
-def test_numbers_are_one_however_they_are_written(written: str, number: str) -> None:
-    assert normalised(written) == number
 
 
 def test_no_repr_shows_a_key(vault: Vault) -> None:

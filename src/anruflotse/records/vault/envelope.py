@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 import secrets
 from dataclasses import replace
 from typing import Protocol
@@ -23,6 +22,7 @@ from anruflotse.records.restriction import Restriction
 from anruflotse.records.stores.keystore import StoredKey
 from anruflotse.records.vault.keyring import Keyring, UnknownMasterError, Wrapped
 from anruflotse.records.vault.master import KEY_BYTES, NONCE_BYTES, TamperedError
+from anruflotse.records.vault.numbers import normalised
 from anruflotse.records.vault.secrets import AUDIT, FINGERPRINT, Secrets
 
 FORMAT = 1
@@ -143,21 +143,6 @@ class Vault:
     def _unwrapped(self, stored: StoredKey) -> bytes:
         context = _key_context(stored.id, stored.expires_at, stored.restriction)
         return self.ring.find(stored.master).unwrap(stored.wrapped, context)
-
-
-def normalised(number: str) -> str:
-    """A telephone number as +49…, whether given as 030…, 0049 30… or +49 (30) …; other SIP users in lower case."""
-    text = number.strip().casefold()
-    if not re.fullmatch(r"\+?[0-9 ()/.\-]+", text):
-        return text
-    digits = re.sub(r"\D", "", text.replace("(0)", ""))
-    if text.startswith("+"):
-        return f"+{digits}"
-    if digits.startswith("00"):
-        return f"+{digits[2:]}"
-    if digits.startswith("0"):
-        return f"+49{digits[1:]}"
-    return digits
 
 
 def _key_context(record_id: str, expires_at: int, restriction: Restriction | None) -> bytes:
