@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from anruflotse.app.doctor import Finding, examine
+from anruflotse.departments import shipped
 from anruflotse.settings import load
+from anruflotse.understanding import model as models
+from anruflotse.understanding.versions import Versions
 
 
 @pytest.fixture
@@ -70,3 +75,36 @@ async def test_a_longer_retention_than_promised_is_a_warning_however_lawful(free
     finding = await found("retention", longer)
     assert (finding.status, "§ 304 SGB V" in finding.found) == ("warning", True)
     assert "28" in finding.remedy
+
+
+NOW = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
+
+
+async def test_a_model_an_older_release_trained_is_used_but_asks_for_approval(free: dict[str, object]) -> None:
+    folder = Path(str(free["data"])) / "models" / "understanding"
+    models.save(replace(models.load(), version="20260101T000000Z"), folder / "20260101T000000Z")
+    finding = await found("understanding", free)
+    assert (finding.status, "20260101T000000Z" in finding.found) == ("warning", True)
+    assert "models approve 20260101T000000Z" in finding.remedy
+    Versions(folder).approve("20260101T000000Z", "x", NOW, models.load().encoder)
+    assert (await found("understanding", free)).status == "ok"
+
+
+async def test_an_approved_model_of_another_encoder_and_a_damaged_one_are_told(free: dict[str, object]) -> None:
+    folder = Path(str(free["data"])) / "models" / "understanding"
+    versions = Versions(folder)
+    versions.keep(replace(models.load(), version="a", encoder="another"), {})
+    versions.approve("a", "x", NOW, "another")
+    finding = await found("understanding", free)
+    assert (finding.status, finding.remedy) == ("warning", "Run anruflotse train.")
+    (folder / "a" / "heads.npz").write_bytes(b"nothing")
+    finding = await found("understanding", free)
+    assert (finding.status, "damaged" in finding.found) == ("fault", True)
+
+
+async def test_what_in_the_catalogue_helps_nobody_is_a_warning(free: dict[str, object], tmp_path: Path) -> None:
+    file = tmp_path / "departments.yaml"
+    file.write_text(shipped().replace("[Versichertenkarte,", "[Zahnarzt, Versichertenkarte,", 1), "utf-8")
+    findings = await examine(load(None, free | {"departments.catalogue": file}, environ={}))
+    (warned,) = [one for one in findings if one.status == "warning"]
+    assert "`Zahnarzt` is a keyword of" in warned.found

@@ -79,8 +79,3 @@ def test_fusion_is_the_weighted_geometric_mean_sharpened_by_the_temperature() ->
     assert even[0] / even[1] == pytest.approx(2)
     assert np.exp(fuse(words, sense, 0.0, 1.0))[0] == pytest.approx([0.8, 0.2])
     assert np.exp(fuse(words, sense, 0.0, 0.5))[0][0] == pytest.approx(0.64 / 0.68)
-
-
-def test_no_models_no_newest(tmp_path: Path) -> None:
-    assert model.newest(tmp_path / "nothing") is None
-    assert model.newest(tmp_path) is None

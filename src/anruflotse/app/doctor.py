@@ -23,6 +23,7 @@ from anruflotse.records.model import RETENTION_DAYS, StoreError
 from anruflotse.settings import Settings
 from anruflotse.speech.seams import SpeechError
 from anruflotse.understanding.errors import UnderstandingError
+from anruflotse.understanding.versions import SHIPPED, Versions
 from anruflotse.yamlshape import ShapeError
 
 FREE_BYTES = 1 << 30
@@ -80,7 +81,27 @@ def _register(settings: Settings, offers: Offers) -> Iterator[Finding]:
     except UnderstandingError as error:
         yield Finding("language model", "fault", str(error), "Correct understanding.llm in the settings.")
     yield from _agreements(gate, catalogue, offers)
-    yield _tried("understanding", "model complete", lambda: building.make_reader(settings, catalogue))
+    yield _understanding(settings, catalogue)
+    for remark in catalogue.remarks:
+        yield Finding("departments", "warning", remark, "It takes no effect; correct or delete it when convenient.")
+
+
+def _understanding(settings: Settings, catalogue: Catalogue) -> Finding:
+    part = "understanding"
+    try:
+        ranks = building.make_ranks(settings, catalogue)
+        building.make_reader(settings, catalogue)
+        versions = Versions(settings.data / "models" / "understanding")
+        approved, adopted = versions.current(), versions.adopted()
+    except UnderstandingError as error:
+        return Finding(part, "fault", str(error), "")
+    if settings.understanding.model is not None or approved in (SHIPPED, ranks.version):
+        if adopted and settings.understanding.model is None:
+            remedy = f"An older release trained it. Confirm it: anruflotse models approve {approved}"
+            return Finding(part, "warning", f"the version {approved} is in force, but nobody has approved it", remedy)
+        return Finding(part, "ok", f"model complete, version {ranks.version}")
+    found = f"the approved version {approved} belongs to another sentence encoder; the shipped model stands in"
+    return Finding(part, "warning", found, "Run anruflotse train.")
 
 
 def _agreements(gate: Gate, catalogue: Catalogue, offers: Offers) -> Iterator[Finding]:

@@ -99,6 +99,14 @@ class WayOut:
             recording=notes.recorder.take(),
             caller=self._leg.caller,
             processors=self._disclosures.given,
-            engines=equipment.engines,
+            engines=(*equipment.engines, *_models(notes)),
             notice_version=self._notice_version,
         )
+
+
+def _models(notes: Notes) -> tuple[str, ...]:
+    """The versions that decided in this call; mostly one, two when another was approved meanwhile."""
+    versions = [one.model for one in notes.explanations]
+    if notes.ranking is not None and notes.ranking.grounds is not None:
+        versions.append(notes.ranking.grounds.model)
+    return tuple(f"understanding:{version}" for version in dict.fromkeys(versions) if version)

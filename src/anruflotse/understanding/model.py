@@ -143,11 +143,3 @@ def load(folder: Path = SHIPPED) -> Model:
         message = f"the model in {folder} contradicts itself. {REMEDY}"
         raise UnderstandingError(message)
     return model
-
-
-def newest(models: Path) -> Path | None:
-    """The folder of the newest model below `models` (their names sort by time), or None."""
-    if not models.is_dir():
-        return None
-    found = (folder for folder in models.iterdir() if folder.is_dir() and not folder.name.startswith("."))
-    return max(found, default=None)
