@@ -333,7 +333,7 @@ class TestInterrupted:
         with monkeypatch.context() as patch:
             patch.setattr(RowStore, "destroy", die)
             with pytest.raises(CrashError):
-                each_store.destroy(one, DestroyReason.ERASED)
+                each_store.destroy(one, DestroyReason.HALF_WRITTEN)
             assert ask(keys_of(each_store), "SELECT id FROM keys") == [two]
             # A process that died has forgotten what it was about.
             each_store._opener.stores().sweeper._unfinished.clear()

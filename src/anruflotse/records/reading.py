@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -225,8 +226,14 @@ class Reading:
         """Wrap the record's key anew with another restriction."""
         for _ in range(_ATTEMPTS):
             key, _sealed = self._found(record_id, [], accessor, stated, Kind.RESTRICT)
+            stores = self._opener.stores()
+            held = key.restriction if key.restriction and key.restriction.held else None
+            wanted = restriction
+            if held and wanted and wanted.held and not stores.sweeper.is_lifted(record_id, held.since):
+                # One hold under new terms: when it is lifted, it is so in every backup, whatever its terms are there.
+                wanted = replace(wanted, since=held.since)
             try:
-                wrapped = self._opener.vault().bound(key, restriction)
+                wrapped = self._opener.vault().bound(key, wanted)
             except UnknownMasterError:
                 # A rotation may have wrapped the key anew since it was read; if not, there is nothing to be done.
                 if self._opener.stores().keys.one(record_id) == key:
@@ -234,10 +241,10 @@ class Reading:
                 continue
             # Before: no change without an entry. If it then fails, the trail says more than happened, never less.
             self._door.log(accessor, stated, Kind.RESTRICT, record_id, result)
-            stores = self._opener.stores()
-            if stores.keys.restrict(key, wrapped, restriction):
-                if key.restriction and key.restriction.held:
-                    stores.sweeper.lifted(record_id, key.restriction.since)
+            if held and not (wanted and wanted.held):
+                # Before: if anything fails from here on, the hold is over all the same, and it can be asked for again.
+                stores.sweeper.lifted(record_id, held.since)
+            if stores.keys.restrict(key, wrapped, wanted):
                 return
         message = "The record was being changed by somebody else at the same time: try again."
         raise StoreError(message)

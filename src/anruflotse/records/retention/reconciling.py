@@ -80,11 +80,7 @@ class Reconciler:
         """
         ending = Destroyer(self._keys, self._rows)
         for page in self._journal.pages(_BATCH):
-            entries = {
-                entry.id: Tombstone(entry.id, entry.at, entry.reason) for entry in page if entry.reason != LIFTED
-            }
-            there = self._keys.existing(list(entries)) | self._rows.existing(list(entries))
-            _bury_again(ending, [entries[one] for one in there])
+            self._destroy_again(ending, page)
         if ending.failed and self._keys.existing(sorted(ending.failed)):
             message = (
                 "A record that had been erased is back, and its key cannot be destroyed: nothing is opened. Check the "
@@ -93,15 +89,35 @@ class Reconciler:
             raise StoreError(message)
         return ending.keys_destroyed
 
-    def end_lifted(self, ending: Destroyer, at: int) -> None:
-        """Destroy what an old backup holds beyond its expiry, though the hold was lifted since."""
+    def follow(self, ending: Destroyer, at: int) -> None:
+        """Do all that the journal says, at `at`: `replay` and `end_lifted` in one reading. Raises `StoreError`."""
         for page in self._journal.pages(_BATCH):
-            lifted = {(entry.id, entry.at) for entry in page if entry.reason == LIFTED}
-            held = self._keys.held([record_id for record_id, _ in lifted]) if lifted else set()
-            for key in self._keys.alive(sorted(held), at).values():
-                restriction = key.restriction
-                if key.expires_at <= at and restriction is not None and (key.id, restriction.since) in lifted:
-                    ending.destroy([key.id], DestroyReason.EXPIRED, at)
+            self._destroy_again(ending, page)
+            self._end_lifted(ending, page, at)
+
+    def end_lifted(self, ending: Destroyer, at: int) -> None:
+        """Destroy what is held beyond its expiry, though the journal says that the hold was lifted.
+
+        It came back from a backup, or whoever lifted it was interrupted.
+        """
+        for page in self._journal.pages(_BATCH):
+            self._end_lifted(ending, page, at)
+
+    def learn(self, since: int) -> int:
+        """Enter the erasures since `since` that the stores know and the journal does not: other machines'.
+
+        Returns how many those were. Raises `StoreError`.
+        """
+        known: set[bytes] | None = None
+        added = 0
+        for store in (self._keys, self._rows):
+            after = (since, "")
+            while found := store.destroyed_since(KEPT, after, _BATCH):
+                after = (found[-1].at, found[-1].id)
+                # Most sweeps find none, and the journal is not read for nothing.
+                known = self._journal.ids() if known is None else known
+                added += self._enter(found, known)
+        return added
 
     def complete_journal(self) -> int:
         """Enter every erasure the stores know and the journal does not; how many those were. Raises `StoreError`.
@@ -114,11 +130,27 @@ class Reconciler:
             after = ""
             while found := store.destroyed_because(KEPT, after, _BATCH):
                 after = found[-1].id
-                missing = [one for one in found if bytes.fromhex(one.id) not in known]
-                self._journal.add(Entry(one.id, one.at, one.reason) for one in missing)
-                known.update(bytes.fromhex(one.id) for one in missing)
-                added += len(missing)
+                added += self._enter(found, known)
         return added
+
+    def _enter(self, found: Sequence[Tombstone], known: set[bytes]) -> int:
+        missing = [one for one in found if bytes.fromhex(one.id) not in known]
+        self._journal.add(Entry(one.id, one.at, one.reason) for one in missing)
+        known.update(bytes.fromhex(one.id) for one in missing)
+        return len(missing)
+
+    def _destroy_again(self, ending: Destroyer, page: Sequence[Entry]) -> None:
+        entries = {entry.id: Tombstone(entry.id, entry.at, entry.reason) for entry in page if entry.reason != LIFTED}
+        there = self._keys.existing(list(entries)) | self._rows.existing(list(entries))
+        _bury_again(ending, [entries[one] for one in there])
+
+    def _end_lifted(self, ending: Destroyer, page: Sequence[Entry], at: int) -> None:
+        lifted = {(entry.id, entry.at) for entry in page if entry.reason == LIFTED}
+        held = self._keys.held([record_id for record_id, _ in lifted]) if lifted else set()
+        for key in self._keys.alive(sorted(held), at).values():
+            restriction = key.restriction
+            if key.expires_at <= at and restriction is not None and (key.id, restriction.since) in lifted:
+                ending.destroy([key.id], DestroyReason.EXPIRED, at)
 
     def reconcile(self, at: int, started: int, *, force: bool) -> Reconciled:
         """Compare everything, destroy what must not be there, and tell. Raises `StoreError`.

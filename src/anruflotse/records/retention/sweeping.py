@@ -3,8 +3,13 @@
 Safe with several processes at once, and to be killed at any point: each step is repeatable, and a record without its
 key is unreadable and is found again.
 
+**The journal.** Every sweep enters the erasures of other machines that share the stores, and destroys again what the
+journal names and is there: somebody may put a backup back under a running service, however young it is, and no time in
+the stores would tell (another machine has written the present one into them before this one looks).
+
 **The clock.** Everything is UTC in whole microseconds; time zones and summer time exist on display only. `at` is the
-latest time this machine has seen (`Records._now`), which is kept in both stores with every sweep and every probe:
+latest time any process has seen (`LatestTime`), which is kept in both stores with every sweep, every probe and every
+read that is more than a minute ahead of it. It never goes down, except in the third case:
 
 - *Forward*, rightly or not: what has expired by then is destroyed with the next sweep, which never waits whether the
   clock will change its mind: "late" would be a broken promise, "early" is a lost recording.
@@ -13,7 +18,8 @@ latest time this machine has seen (`Records._now`), which is kept in both stores
   clock itself, never later than it would have.
 - *Back by the retention or more*: one wild jump ahead and back (a dead battery, a wrong time server) must not stop the
   recording for a year. It is believed once a sweep at the latest time has destroyed everything that was due then, or
-  after a restart. Until then nothing can be recorded, since it would count as expired at once.
+  after a restart; the first sweep that believes it sets back the time in the stores. Until then nothing can be
+  recorded, since it would count as expired at once.
 """
 
 from __future__ import annotations
@@ -43,8 +49,8 @@ _NIGHT = range(1, 4)
 """The hours of the day, UTC, in which few people phone a German health insurer."""
 _PATIENCE = timedelta(days=2)
 """How long a large key store waits for the night (the machine may be off then)."""
-_BEHIND = timedelta(minutes=10) // timedelta(microseconds=1)
-"""A store that was last written so much earlier than this process wrote it has been put back from a backup."""
+_MARGIN = timedelta(hours=1) // timedelta(microseconds=1)
+"""How long before a sweep a tombstone may be dated that it did not see: of a slow commit, or by a slower clock."""
 
 _log = structlog.get_logger(__name__)
 
@@ -63,9 +69,9 @@ class Sweeper:
         self._rewritten: datetime | None = None
         self._waiting: datetime | None = None
         self._stale = False
-        self._journal_behind = False
         self._unfinished: dict[str, DestroyReason] = {}
-        self._wrote: int | None = None
+        self._learned: int | None = None
+        """Until when the journal has what the stores know; None until it was compared once."""
 
     def replay(self) -> None:
         """Destroy again what the journal says must not come back. Raises `StoreError` when that cannot be made sure."""
@@ -100,8 +106,9 @@ class Sweeper:
             try:
                 self._journal.add(Entry(one, at, reason) for one in ids)
             except StoreError as error:
-                # An erasure does not wait for the journal; but it is not reported as done without.
-                self._journal_behind, unjournaled = True, error
+                # An erasure does not wait for the journal; but it is not reported as done without. The next sweep
+                # enters it, by its tombstone.
+                unjournaled = error
         with self._noting:
             self._unfinished.update(dict.fromkeys(ids, reason))
         self._stale = True
@@ -115,11 +122,16 @@ class Sweeper:
         return deleted, destroyed
 
     def lifted(self, record_id: str, since: int) -> None:
-        """Enter that a hold that began at `since` (microseconds) is over, so that no backup holds on.
+        """Enter that a hold that began at `since` (microseconds) is over, so that nothing holds on: no backup either.
 
-        Raises `StoreError`; then the hold is lifted here, but not for good.
+        To be called before it is lifted in the stores: what was asked for is done, even if that is interrupted. Raises
+        `StoreError`; then it must not be lifted.
         """
         self._journal.add([Entry(record_id, since, LIFTED)])
+
+    def is_lifted(self, record_id: str, since: int) -> bool:
+        """Whether the hold of a record that began at `since` was entered as lifted. Raises `StoreError`."""
+        return any(Entry(record_id, since, LIFTED) in page for page in self._journal.pages(_BATCH))
 
     def end_lifted(self, now: datetime) -> None:
         """Destroy what an old backup holds beyond its expiry, though the hold was lifted since. Raises `StoreError`."""
@@ -134,25 +146,21 @@ class Sweeper:
 
     def _sweep(self, now: datetime) -> Swept:
         at = to_micros(now)
-        if self._put_back(at):
-            # PostgreSQL: a database may be replaced under way, without anybody here opening it again.
-            _log.warning("A store was put back from a backup; what was erased since is erased again")
-            self.replay()
         # A store that cannot be written fails here, once, and not again for every single record.
         self._keys.probe(at)
         self._rows.probe(at)
-        self._wrote = at
         ending = Destroyer(self._keys, self._rows)
         self._finish(ending, at)
-        self._reconciler.end_lifted(ending, at)
+        unread = self._follow_journal(ending, at)
         for ids in places(lambda after: self._keys.due(at, after, _BATCH)):
             ending.destroy(ids, DestroyReason.EXPIRED, at, unless_held=True)
         for ids in places(lambda after: self._rows.due(at, after, _BATCH)):
             ending.destroy(ids, DestroyReason.EXPIRED, at, unless_held=True)
         self._settle(ending, at, to_micros(now - _GRACE))
         self._stale = self._stale or ending.keys_destroyed > 0
-        self._catch_up()
         self._rewrite(now)
+        if unread is not None:
+            raise unread
         return Swept(
             deleted=ending.rows_deleted,
             keys_destroyed=ending.keys_destroyed,
@@ -161,13 +169,22 @@ class Sweeper:
             at=now,
         )
 
-    def _put_back(self, at: int) -> bool:
-        """Whether a store tells an earlier time than this process wrote into it."""
-        if self._wrote is None:
-            return False
-        # When the clock was set far back and is believed, all times are lower from then on.
-        expected = min(self._wrote, at) - _BEHIND
-        return any(time is None or time < expected for time in (self._keys.latest_time(), self._rows.latest_time()))
+    def _follow_journal(self, ending: Destroyer, at: int) -> StoreError | None:
+        """Enter what other machines erased, and do what the journal says; what kept it from being read, if anything.
+
+        Whoever cannot read it must still destroy what is due.
+        """
+        self._learn(at)
+        back = Destroyer(self._keys, self._rows)
+        try:
+            self._reconciler.follow(back, at)
+        except StoreError as error:
+            return error
+        finally:
+            ending.take_over(back)
+        if back.keys_destroyed or back.rows_deleted:
+            _log.warning("Erased records were there, put back from a backup or left by a crash; they are erased again")
+        return None
 
     def _finish(self, ending: Destroyer, at: int) -> None:
         """Destroy the rows of records whose destruction was interrupted by a fault; a crash leaves that to `replay`."""
@@ -200,15 +217,16 @@ class Sweeper:
             there = self._rows.existing(ids)
             ending.destroy([one for one in ids if one not in there], DestroyReason.HALF_WRITTEN, at)
 
-    def _catch_up(self) -> None:
-        """Enter the erasures that could not be entered when they were made."""
-        if not self._journal_behind:
-            return
+    def _learn(self, at: int) -> None:
+        """Enter the erasures of other machines, and those that could not be entered when they were made."""
         try:
-            self._reconciler.complete_journal()
-            self._journal_behind = False
+            if self._learned is None:
+                self._reconciler.complete_journal()
+            else:
+                self._reconciler.learn(min(self._learned, at) - _MARGIN)
+            self._learned = at
         except StoreError:
-            _log.warning("The journal of erasures still cannot be written; the next sweep tries again")
+            _log.warning("The journal of erasures cannot be brought up to date; the next sweep tries again")
 
     def _rewrite(self, now: datetime) -> None:
         """Write the key store anew, once a day when keys were destroyed; a large one at night."""

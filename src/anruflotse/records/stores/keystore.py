@@ -16,12 +16,18 @@ from anruflotse.records.stores.tables import (
     bury,
     due_page,
     is_due,
+    is_held,
     key_probes,
     key_tombstones,
     keys,
+    latest_time,
     masters,
+    not_held,
+    probe,
+    set_back,
     tombstones_because,
     tombstones_of,
+    tombstones_since,
 )
 
 Place = tuple[int, str]
@@ -83,7 +89,7 @@ class KeyStore:
 
     def alive(self, ids: Sequence[str], now: int) -> dict[str, StoredKey]:
         """The keys among `ids` that exist and have not expired at `now`, or are held beyond their expiry."""
-        found = select(keys).where(keys.c.id.in_(ids), or_(not_(is_due(keys, now)), keys.c.held))
+        found = select(keys).where(keys.c.id.in_(ids), or_(not_(is_due(keys, now)), is_held()))
         with self.database.read() as connection:
             return {row.id: _stored(row) for row in connection.execute(found)}
 
@@ -101,22 +107,22 @@ class KeyStore:
     def held(self, ids: Sequence[str]) -> set[str]:
         """Which of `ids` are held beyond their expiry."""
         with self.database.read() as connection:
-            return set(connection.execute(select(keys.c.id).where(keys.c.id.in_(ids), keys.c.held)).scalars())
+            return set(connection.execute(select(keys.c.id).where(keys.c.id.in_(ids), is_held())).scalars())
 
     def all_held(self) -> set[str]:
         """The ids of the records that are held beyond their expiry."""
         with self.database.read() as connection:
-            return set(connection.execute(select(keys.c.id).where(keys.c.held)).scalars())
+            return set(connection.execute(select(keys.c.id).where(is_held())).scalars())
 
     def by_caller(self, fingerprint: str, now: int) -> tuple[str, ...]:
         """The ids of the readable records of a number, by its keyed hash, oldest first."""
-        found = select(keys.c.id).where(keys.c.caller == fingerprint, or_(not_(is_due(keys, now)), keys.c.held))
+        found = select(keys.c.id).where(keys.c.caller == fingerprint, or_(not_(is_due(keys, now)), is_held()))
         with self.database.read() as connection:
             return tuple(connection.execute(found.order_by(keys.c.created_at, keys.c.id)).scalars())
 
     def due(self, now: int, after: Place, limit: int) -> list[Place]:
         """A page of the expired keys that are not held, earliest expiry first, beyond `after`."""
-        found = due_page(keys, now, after, limit, not_(keys.c.held))
+        found = due_page(keys, now, after, limit, not_held())
         with self.database.read() as connection:
             return [(row.expires_at, row.id) for row in connection.execute(found)]
 
@@ -148,7 +154,7 @@ class KeyStore:
             there = set(connection.execute(select(keys.c.id).where(keys.c.id.in_(ids))).scalars())
             mine = select(keys.c.id).where(keys.c.id.in_(ids)).order_by(keys.c.id).with_for_update(skip_locked=True)
             if unless_held:
-                mine = mine.where(not_(keys.c.held))
+                mine = mine.where(not_held())
             taken = list(connection.execute(mine).scalars())
             connection.execute(delete(keys).where(keys.c.id.in_(taken)))
             bury(connection, key_tombstones, taken, reason, now)
@@ -213,7 +219,7 @@ class KeyStore:
 
     def held_count(self, now: int) -> int:
         """How many records outlive their expiry at `now` because they are held."""
-        condition = is_due(keys, now) & keys.c.held
+        condition = is_due(keys, now) & is_held()
         with self.database.read() as connection:
             return connection.execute(select(func.count()).select_from(keys).where(condition)).scalar_one()
 
@@ -232,17 +238,25 @@ class KeyStore:
         with self.database.read() as connection:
             return tombstones_because(connection, key_tombstones, reasons, after, limit)
 
+    def destroyed_since(self, reasons: Sequence[str], after: Place, limit: int) -> list[Tombstone]:
+        """A page of the tombstones with one of `reasons`, in the order of their time, beyond `after`."""
+        with self.database.read() as connection:
+            return tombstones_since(connection, key_tombstones, reasons, after, limit)
+
     def probe(self, now: int) -> None:
-        """Write something, durably. Raises `StoreError` when that is not possible."""
+        """Write something, durably, and keep `now` if it is the latest. Raises `StoreError` when that fails."""
         with self.database.write() as connection:
-            add_missing(connection, key_probes, [{"id": 1, "at": now}])
-            connection.execute(update(key_probes).values(at=now))
+            probe(connection, key_probes, now)
 
     def latest_time(self) -> int | None:
-        """The time of the last `probe`."""
+        """The latest time of any `probe`."""
         with self.database.read() as connection:
-            found: int | None = connection.execute(select(func.max(key_probes.c.at))).scalar_one()
-            return found
+            return latest_time(connection, key_probes)
+
+    def set_back(self, now: int, from_: int) -> None:
+        """Give up a latest time of `from_` or later, knowingly, for the earlier `now`."""
+        with self.database.write() as connection:
+            set_back(connection, key_probes, now, from_)
 
     def _replace(self, key: StoredKey, wrapped: bytes, master: str, columns: Mapping[str, object]) -> bool:
         same = (keys.c.id == key.id) & (keys.c.wrapped == key.wrapped)
@@ -264,11 +278,11 @@ def _state(connection: Connection, master: str) -> str | None:
 
 
 def _stored(row: Row[tuple[object, ...]]) -> StoredKey:
-    if row.restriction is None:
+    if row.restriction is None and not row.held:
         return StoredKey(row.id, row.wrapped, row.master, row.expires_at)
     try:
         restriction = Restriction(row.restriction, row.restricted_at, held=row.held, review_at=row.review_at)
-    except ValueError:
+    except (ValueError, TypeError):
         # No officer can have set that: somebody edited the database. The key opens nothing, and the others do not wait.
         return StoredKey(row.id, b"", row.master, row.expires_at)
     return StoredKey(row.id, row.wrapped, row.master, row.expires_at, restriction)

@@ -19,11 +19,15 @@ from anruflotse.records.stores.tables import (
     counters,
     due_page,
     is_due,
+    latest_time,
+    probe,
     records,
     row_probes,
     row_tombstones,
+    set_back,
     tombstones_because,
     tombstones_of,
+    tombstones_since,
 )
 
 _PAGE: Final = 500
@@ -172,6 +176,11 @@ class RowStore:
         with self.database.read() as connection:
             return tombstones_because(connection, row_tombstones, reasons, after, limit)
 
+    def destroyed_since(self, reasons: Sequence[str], after: Place, limit: int) -> list[Tombstone]:
+        """A page of the tombstones with one of `reasons`, in the order of their time, beyond `after`."""
+        with self.database.read() as connection:
+            return tombstones_since(connection, row_tombstones, reasons, after, limit)
+
     def tally(self, now: int, latest_expiry: int) -> Tally:
         """Count the records; those that expire after `latest_expiry` are overlong."""
         alive = not_(is_due(records, now))
@@ -206,16 +215,19 @@ class RowStore:
             return tuple(Counter(row.day, row.kind, row.department, row.decision, row.number) for row in rows)
 
     def probe(self, now: int) -> None:
-        """Write something, durably. Raises `StoreError` when that is not possible."""
+        """Write something, durably, and keep `now` if it is the latest. Raises `StoreError` when that fails."""
         with self.database.write() as connection:
-            add_missing(connection, row_probes, [{"id": 1, "at": now}])
-            connection.execute(update(row_probes).values(at=now))
+            probe(connection, row_probes, now)
 
     def latest_time(self) -> int | None:
-        """The time of the last `probe`."""
+        """The latest time of any `probe`."""
         with self.database.read() as connection:
-            found: int | None = connection.execute(select(func.max(row_probes.c.at))).scalar_one()
-            return found
+            return latest_time(connection, row_probes)
+
+    def set_back(self, now: int, from_: int) -> None:
+        """Give up a latest time of `from_` or later, knowingly, for the earlier `now`."""
+        with self.database.write() as connection:
+            set_back(connection, row_probes, now, from_)
 
     def _page(self, condition: ColumnElement[bool], after: str, limit: int) -> list[str]:
         found = select(records.c.id).where(condition, records.c.id > after).order_by(records.c.id).limit(limit)

@@ -25,16 +25,22 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    and_,
+    case,
     false,
+    func,
     literal,
+    not_,
     or_,
     select,
     text,
     tuple_,
     union_all,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from anruflotse.records.restriction import HOLDING
 from anruflotse.records.times import FAR
 
 
@@ -46,17 +52,22 @@ def _tombstones(metadata: MetaData) -> Table:
         Column("id", String(32), primary_key=True),
         Column("at", BigInteger, nullable=False),
         Column("reason", String(20), nullable=False),
+        # Every sweep asks for the newest, to enter other machines' erasures in this one's journal.
+        Index("ix_tombstones_at", "at", "id"),
     )
 
 
 def _probes(metadata: MetaData) -> Table:
-    """One row that is rewritten to find out whether the store can write at all; it also keeps the latest time seen."""
+    """Two rows that are rewritten to find out whether the store can write at all; one keeps the latest time seen."""
     return Table("probes", metadata, Column("id", Integer, primary_key=True), Column("at", BigInteger, nullable=False))
 
 
 def _sane(column: str) -> CheckConstraint:
     return CheckConstraint(f"{column} > 0 AND {column} < {FAR}", name=f"{column}_is_a_time")
 
+
+_LATEST, _FLIPPED = 1, 2
+"""The rows of a table of probes: the latest time seen, and what alternates between 0 and 1."""
 
 key_metadata = MetaData()
 
@@ -76,8 +87,8 @@ keys = Table(
     # into the wrapped key, so that editing these columns makes the record unreadable instead of free.
     Column("restriction", String(1), nullable=True),
     Column("restricted_at", BigInteger, nullable=True),
-    Column("held", Boolean, nullable=False, server_default=false()),
     Column("review_at", BigInteger, nullable=True),
+    Column("held", Boolean, nullable=False, server_default=false()),
     Index("ix_keys_due", "expires_at", "id"),
     # Of the few that are anything but ordinary; the others cost nothing.
     Index("ix_keys_pending", "id", postgresql_where=text("pending"), sqlite_where=text("pending = 1")),
@@ -89,6 +100,11 @@ keys = Table(
         sqlite_where=text("restriction IS NOT NULL"),
     ),
     _sane("expires_at"),
+    CheckConstraint(
+        "NOT held OR (restriction IS NOT NULL AND restriction IN ('b', 'c') AND restricted_at IS NOT NULL "
+        "AND review_at IS NOT NULL)",
+        name="held_is_a_restriction",
+    ),
 )
 masters = Table(
     "masters",
@@ -179,6 +195,25 @@ row_tombstones = _tombstones(row_metadata)
 row_probes = _probes(row_metadata)
 
 
+def is_held() -> ColumnElement[bool]:
+    """Whether a key is held beyond its expiry: `held` counts only as part of a restriction that gives a hold.
+
+    Beside the constraint, which whoever edits a file of SQLite may switch off. A text is greater than every number
+    there, so a time that is none does not count either.
+    """
+    return and_(
+        keys.c.held,
+        keys.c.restriction.in_(sorted(HOLDING)),
+        keys.c.restricted_at.between(1, FAR - 1),
+        keys.c.review_at.between(1, FAR - 1),
+    )
+
+
+def not_held() -> ColumnElement[bool]:
+    """The contrary of `is_held`, also where columns are NULL."""
+    return not_(func.coalesce(is_held(), false()))
+
+
 def is_due(table: Table, now: int) -> ColumnElement[bool]:
     """Whether a key or record has expired at `now`; an expiry that is no time at all counts as expired."""
     return or_(table.c.expires_at <= now, table.c.expires_at >= FAR)
@@ -231,6 +266,36 @@ def tombstones_of(connection: Connection, tombstones: Table, ids: Sequence[str])
     """The tombstones of those of `ids` that have one."""
     found = connection.execute(select(tombstones).where(tombstones.c.id.in_(ids)))
     return {row.id: Tombstone(row.id, row.at, row.reason) for row in found}
+
+
+def tombstones_since(
+    connection: Connection, tombstones: Table, reasons: Sequence[str], after: tuple[int, str], limit: int
+) -> list[Tombstone]:
+    """A page of the tombstones with one of `reasons`, in the order of their time and id, beyond `after`."""
+    at, name = tombstones.c.at, tombstones.c.id
+    found = select(tombstones).where(tombstones.c.reason.in_(reasons), tuple_(at, name) > tuple_(*map(literal, after)))
+    rows = connection.execute(found.order_by(at, name).limit(limit))
+    return [Tombstone(row.id, row.at, row.reason) for row in rows]
+
+
+def probe(connection: Connection, probes: Table, now: int) -> None:
+    """Write something, and keep the latest time seen, which never goes down here."""
+    add_missing(connection, probes, [{"id": _LATEST, "at": now}, {"id": _FLIPPED, "at": 0}])
+    # The one that changes whatever the time: SQLite writes nothing when nothing changes, and that would prove nothing.
+    earlier = or_(probes.c.at < now, probes.c.at >= FAR)
+    changed = case((probes.c.id == _FLIPPED, 1 - probes.c.at), (earlier, now), else_=probes.c.at)
+    connection.execute(update(probes).values(at=changed))
+
+
+def latest_time(connection: Connection, probes: Table) -> int | None:
+    """The latest time that was kept; None for none, or for what is no time."""
+    found: int | None = connection.execute(select(probes.c.at).where(probes.c.id == _LATEST)).scalar_one_or_none()
+    return found if isinstance(found, int) and 0 < found < FAR else None
+
+
+def set_back(connection: Connection, probes: Table, now: int, from_: int) -> None:
+    """Give up the time that was kept, if it is `from_` or later, for an earlier one."""
+    connection.execute(update(probes).where(probes.c.id == _LATEST, probes.c.at >= from_).values(at=now))
 
 
 def tombstones_because(
