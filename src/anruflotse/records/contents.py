@@ -18,6 +18,8 @@ CALLER = "caller"
 RECORDING = "recording"
 
 _BLOCK = 256
+_SUMMARY_BLOCK = 512
+"""So that every summary is one block long, with what binds the row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,17 +36,13 @@ class Details:
     notice_version: str
 
 
-def pack(draft: Draft) -> dict[str, bytes]:
-    """The parts of `draft`, by name; a caller it does not know and a recording without a sample are left out."""
+def pack(draft: Draft, row: str | None = None) -> dict[str, bytes]:
+    """The parts of `draft`, by name; a caller it does not know and a recording without a sample are left out.
+
+    `row` is the digest of what is stored beside them in plain. It is sealed into the summary, together with the names
+    of the parts, so that neither can be changed unnoticed.
+    """
     parts = {
-        SUMMARY: _padded(
-            {
-                "concern": draft.concern,
-                "department": draft.department,
-                "decision": draft.decision,
-                "outcome": draft.outcome,
-            }
-        ),
         DETAILS: _padded(
             {
                 "transcripts": draft.transcripts,
@@ -62,12 +60,28 @@ def pack(draft: Draft) -> dict[str, bytes]:
         parts[CALLER] = _padded(draft.caller)
     if draft.recording and draft.recording.data:
         parts[RECORDING] = flac.encode(draft.recording)
+    told: dict[str, object] = {
+        "concern": draft.concern,
+        "department": draft.department,
+        "decision": draft.decision,
+        "outcome": draft.outcome,
+    }
+    if row is not None:
+        told |= {"row": row, "parts": sorted([SUMMARY, *parts])}
+    parts[SUMMARY] = _padded(told, _SUMMARY_BLOCK)
     return parts
 
 
 def summary(plain: bytes) -> Mapping[str, str | None]:
     """The summary: `concern`, `department`, `decision`, `outcome`."""
-    return dict(json.loads(plain))
+    stored = json.loads(plain)
+    return {name: stored[name] for name in ("concern", "department", "decision", "outcome")}
+
+
+def binding(plain: bytes) -> tuple[str, frozenset[str]] | None:
+    """What a summary binds: the digest of the row and the names of the parts; None in records from before it did."""
+    stored = json.loads(plain)
+    return (str(stored["row"]), frozenset(stored["parts"])) if "row" in stored else None
 
 
 def details(plain: bytes) -> Details:
@@ -90,7 +104,7 @@ def caller(plain: bytes) -> str:
     return str(json.loads(plain))
 
 
-def _padded(value: object) -> bytes:
-    """JSON, filled up with blanks, which JSON ignores."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    return text.ljust(-(-len(text) // _BLOCK) * _BLOCK)
+def _padded(value: object, block: int = _BLOCK) -> bytes:
+    """JSON, filled up with blanks, which JSON ignores. Half characters, which UTF-8 does not have, become `?`."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    return text.ljust(-(-len(text) // block) * block)

@@ -16,6 +16,15 @@ ID = re.compile(r"[0-9a-f]{32}")
 """The shape of a record's id."""
 
 
+def is_text(typed: str) -> bool:
+    """Whether UTF-8 can hold it; half characters (bytes of another encoding on the command line) name nothing."""
+    try:
+        typed.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class Door:
     """Decides by the table of `access` and writes into the trail before anybody is told anything."""
 

@@ -19,7 +19,7 @@ LEGAL_BASIS = "§ 284 SGB V i. V. m. Art. 6 Abs. 1 lit. e DSGVO"
 RETENTION_DAYS = 28
 """The longest a record lives, as the public notice promises."""
 
-_REFERENCE = re.compile(r"[0-9a-f]{8,64}")
+REFERENCE = re.compile(r"[0-9a-f]{8,64}")
 
 
 class Purpose(StrEnum):
@@ -104,7 +104,7 @@ class Draft:
 
     def __post_init__(self) -> None:
         """Refuse what would make a record that cannot be found, cannot expire or says nothing."""
-        if not _REFERENCE.fullmatch(self.reference):
+        if not REFERENCE.fullmatch(self.reference):
             message = "A reference is 8 to 64 lower-case hex digits."
             raise ValueError(message)
         if self.started_at.tzinfo is None or self.recorded_at.tzinfo is None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from anruflotse.records import contents
 from anruflotse.records.model import Handed, Purpose, Record, Summary
@@ -10,16 +13,31 @@ from anruflotse.records.stores.keystore import StoredKey
 from anruflotse.records.stores.rowstore import Sealed, StoredRow
 from anruflotse.records.times import from_micros
 from anruflotse.records.vault.envelope import Vault
+from anruflotse.records.vault.master import TamperedError
+
+_BOUND = ("id", "reference", "started_at", "recorded_at", "legal_basis", "purpose", "format")
+"""What of a row is bound into its sealed summary; its expiry is bound into the key."""
+
+
+def row_digest(row: StoredRow) -> str:
+    """SHA-256 over what is stored of a record in plain (JSON, no blanks, ASCII) in hex."""
+    told = json.dumps([getattr(row, name) for name in _BOUND], separators=(",", ":"))
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def summary(vault: Vault, key: StoredKey, sealed: Sealed) -> Summary:
     """The line of the list. Raises `TamperedError`."""
-    return _told(sealed.row, key, contents.summary(_plain(vault, key, sealed)[contents.SUMMARY]))
+    with _readable():
+        return _told(sealed.row, key, contents.summary(_plain(vault, key, sealed)[contents.SUMMARY]))
 
 
-def record(vault: Vault, key: StoredKey, sealed: Sealed, *, has_recording: bool) -> Record:
+def record(vault: Vault, key: StoredKey, sealed: Sealed) -> Record:
     """A whole record, with as much of it as was taken out of the row store. Raises `TamperedError`."""
-    plain = _plain(vault, key, sealed)
+    with _readable():
+        return _record(key, sealed, _plain(vault, key, sealed))
+
+
+def _record(key: StoredKey, sealed: Sealed, plain: Mapping[str, bytes]) -> Record:
     details = contents.details(plain[contents.DETAILS])
     return Record(
         summary=_told(sealed.row, key, contents.summary(plain[contents.SUMMARY])),
@@ -30,7 +48,7 @@ def record(vault: Vault, key: StoredKey, sealed: Sealed, *, has_recording: bool)
         evidence=details.evidence,
         explanations=details.explanations,
         caller=contents.caller(plain[contents.CALLER]) if contents.CALLER in plain else None,
-        has_recording=has_recording,
+        has_recording=contents.RECORDING in (sealed.parts or ()),
         recording=plain.get(contents.RECORDING),
         processors=details.processors,
         engines=details.engines,
@@ -42,7 +60,11 @@ def record(vault: Vault, key: StoredKey, sealed: Sealed, *, has_recording: bool)
 
 def handed(vault: Vault, key: StoredKey, sealed: Sealed) -> Handed:
     """What the department sees that was given the call. Raises `TamperedError`."""
-    plain = _plain(vault, key, sealed)
+    with _readable():
+        return _handed(key, sealed, _plain(vault, key, sealed))
+
+
+def _handed(key: StoredKey, sealed: Sealed, plain: Mapping[str, bytes]) -> Handed:
     told = contents.summary(plain[contents.SUMMARY])
     return Handed(
         reference=sealed.row.reference,
@@ -56,7 +78,24 @@ def handed(vault: Vault, key: StoredKey, sealed: Sealed) -> Handed:
 
 def _plain(vault: Vault, key: StoredKey, sealed: Sealed) -> Mapping[str, bytes]:
     opened = vault.open_key(key)
-    return {name: opened.open(name, value) for name, value in sealed.contents.items()}
+    plain = {name: opened.open(name, value) for name, value in sealed.contents.items()}
+    bound = contents.binding(plain[contents.SUMMARY])
+    if bound is not None:
+        row, parts = bound
+        if row != row_digest(sealed.row) or (sealed.parts is not None and sealed.parts != parts):
+            message = "A record does not open: what is stored beside its content was changed, or a part of it is gone."
+            raise TamperedError(message)
+    return plain
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Tell of whatever shape somebody gave to what is stored as what it is. Raises `TamperedError`."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError):
+        message = "A record does not open: what is stored of it has a shape no record has."
+        raise TamperedError(message) from None
 
 
 def _told(row: StoredRow, key: StoredKey, told: Mapping[str, str | None]) -> Summary:

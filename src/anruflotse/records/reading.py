@@ -13,8 +13,9 @@ from anruflotse.records import contents, opening, statistics
 from anruflotse.records.access import Accessor, Kind, allowed
 from anruflotse.records.audit.entry import Chained
 from anruflotse.records.audit.trail import EVERYTHING, Filter
-from anruflotse.records.door import ID, Door
+from anruflotse.records.door import ID, Door, is_text
 from anruflotse.records.model import (
+    REFERENCE,
     AccessRefusedError,
     Handed,
     NotFoundError,
@@ -25,10 +26,10 @@ from anruflotse.records.model import (
     Summary,
 )
 from anruflotse.records.restriction import Ground, Restriction
-from anruflotse.records.stores.keystore import StoredKey
+from anruflotse.records.stores.keystore import Place, StoredKey
 from anruflotse.records.stores.opener import Opener
 from anruflotse.records.stores.rowstore import Sealed
-from anruflotse.records.times import to_micros
+from anruflotse.records.times import FAR, to_micros
 from anruflotse.records.vault.keyring import UnknownMasterError
 from anruflotse.records.vault.master import TamperedError
 
@@ -60,19 +61,20 @@ class Reading:
         now = to_micros(self._now())
         vault, stores = self._opener.vault(), self._opener.stores()
         held = stores.keys.all_held() if stated is Purpose.RIGHTS else ()
-        rows = stores.rows.newest(now, contents.SUMMARY, limit, held)
         self._door.log(accessor, stated, Kind.LIST, None, "granted")
         found: list[Summary] = []
-        for start in range(0, len(rows), _PAGE):
-            page = rows[start : start + _PAGE]
+        after: Place | None = None
+        # On until there are enough: what is closed or unreadable is not there, so it takes nobody's place.
+        while len(found) < limit and (page := stores.rows.newest(now, contents.SUMMARY, _PAGE, held, after)):
+            after = (page[-1].row.recorded_at, page[-1].row.id)
             keys = stores.keys.alive([sealed.row.id for sealed in page], now)
             for sealed in page:
                 key = keys.get(sealed.row.id)
-                if key is None or _closed(key, stated):
+                if key is None or _closed(key, stated) or len(found) >= limit:
                     continue
                 try:
                     found.append(opening.summary(vault, key, sealed))
-                except (TamperedError, ValueError, TypeError, OverflowError):
+                except TamperedError:
                     _log.warning("A record in the list cannot be opened", record=sealed.row.id)
         return tuple(found)
 
@@ -91,11 +93,9 @@ class Reading:
         if audio:
             fields.append(contents.RECORDING)
         key, sealed = self._found(record_id, fields, accessor, stated, kind)
-        stores = self._opener.stores()
         try:
-            has_recording = stores.rows.has(record_id, contents.RECORDING)
-            record = opening.record(self._opener.vault(), key, sealed, has_recording=has_recording)
-        except TamperedError:
+            record = opening.record(self._opener.vault(), key, sealed)
+        except StoreError:
             self._door.log(accessor, stated, kind, record_id, "unreadable")
             raise
         self._door.log(accessor, stated, kind, record_id, "granted")
@@ -105,35 +105,42 @@ class Reading:
         """What a call was about that was handed to a department of `accessor`, by the reference that came with it.
 
         Calls that were handed to the human desk belong to the department `mensch`. Raises `AccessRefusedError` for
-        another department's call, `NotFoundError`, `StoreError`.
+        another department's call and for a restricted one, `NotFoundError`, `StoreError`.
         """
         kind = Kind.CONCERN
         stated = self._door.admit(accessor, purpose, kind)
-        found = self._opener.stores().rows.by_reference(reference)
-        key, sealed = self._found(found or "", [contents.SUMMARY, contents.DETAILS], accessor, stated, kind)
+        found = self._referred(reference)
+        key, sealed = self._there(found or "", [contents.SUMMARY, contents.DETAILS], accessor, stated, kind)
         try:
             handed = opening.handed(self._opener.vault(), key, sealed)
-        except TamperedError:
+        except StoreError:
             self._door.log(accessor, stated, kind, found, "unreadable")
             raise
         if (handed.department or HUMAN_DESK) not in accessor.departments:
             self._door.log(accessor, stated, kind, found, "refused_department")
             message = "This call was handed to another department: only its staff may see what it was about."
             raise AccessRefusedError(message)
+        # Only now: that a call is restricted is nothing for the other departments.
+        self._open_to(key, accessor, stated, kind)
         self._door.log(accessor, stated, kind, found, "granted")
         return handed
 
     def find_reference(self, reference: str, accessor: Accessor, purpose: str) -> str | None:
         """The id of the record whose reference travelled with a transfer, to be opened with `open`.
 
-        Raises `AccessRefusedError`, `StoreError`.
+        A restricted record is as good as none for every purpose but rights handling: only the trail tells the two
+        apart. Raises `AccessRefusedError`, `StoreError`.
         """
         stated = self._door.admit(accessor, purpose, Kind.FIND_REFERENCE)
-        stores = self._opener.stores()
-        found = stores.rows.by_reference(reference)
-        if found and not stores.keys.alive([found], to_micros(self._now())):
-            found = None
-        self._door.log(accessor, stated, Kind.FIND_REFERENCE, found, "granted" if found else "not_found")
+        found = self._referred(reference)
+        there = self._alive(found, []) if found else None
+        if there is None:
+            self._door.log(accessor, stated, Kind.FIND_REFERENCE, None, "not_found")
+            return None
+        if _closed(there[0], stated):
+            self._door.log(accessor, stated, Kind.FIND_REFERENCE, found, "refused_restricted")
+            return None
+        self._door.log(accessor, stated, Kind.FIND_REFERENCE, found, "granted")
         return found
 
     def find_caller(self, number: str, accessor: Accessor, purpose: str) -> tuple[str, ...]:
@@ -142,8 +149,12 @@ class Reading:
         Raises `AccessRefusedError`, `StoreError`.
         """
         stated = self._door.admit(accessor, purpose, Kind.FIND_NUMBER)
-        fingerprint = self._opener.vault().fingerprint(number)
-        found = self._opener.stores().keys.by_caller(fingerprint, to_micros(self._now()))
+        found: tuple[str, ...] = ()
+        if is_text(number):
+            fingerprint = self._opener.vault().fingerprint(number)
+            found = self._opener.stores().keys.by_caller(
+                fingerprint, to_micros(self._now()), restricted=stated is Purpose.RIGHTS
+            )
         self._door.log(accessor, stated, Kind.FIND_NUMBER, None, "granted" if found else "not_found")
         return found
 
@@ -162,13 +173,13 @@ class Reading:
         of review. Raises `ValueError`, `AccessRefusedError`, `NotFoundError`, `StoreError`.
         """
         stated = self._door.admit(accessor, Purpose.RIGHTS, Kind.RESTRICT, record_id)
-        now = self._now()
-        review_at = None if review_on is None else to_micros(review_on)
-        if review_at is not None and review_at <= to_micros(now):
-            message = "The date of review of a restriction must lie ahead."
-            raise ValueError(message)
-        # The clock's time, not the latest seen, which may stand still: it tells one hold of a record from the next.
-        restriction = Restriction(ground, to_micros(self._clock.now()), held=hold, review_at=review_at)
+        try:
+            review_at = self._review(review_on)
+            # The clock's time, not the latest seen, which may stand still: it tells one hold of a record from the next.
+            restriction = Restriction(ground, to_micros(self._clock.now()), held=hold, review_at=review_at)
+        except ValueError:
+            self._door.log(accessor, stated, Kind.RESTRICT, record_id, "refused_input")
+            raise
         self._rebind(record_id, restriction, accessor, stated, "restricted_held" if hold else "restricted")
 
     def lift(self, record_id: str, accessor: Accessor) -> None:
@@ -195,6 +206,8 @@ class Reading:
         """
         stated = self._door.admit(accessor, purpose, Kind.TRAIL)
         self._door.log(accessor, stated, Kind.TRAIL, None, "granted")
+        if not all(is_text(one) for one in (wanted.accessor, wanted.subject) if one):
+            return ()
         trail = self._opener.stores().trail
         found: list[Chained] = []
         while page := trail.newest(found[-1].seq if found else None, _page_size(limit, len(found)), wanted):
@@ -205,20 +218,52 @@ class Reading:
         self, record_id: str, fields: Sequence[str], accessor: Accessor, stated: Purpose, kind: Kind
     ) -> tuple[StoredKey, Sealed]:
         """The key and the row of a record that may be read now; else the refusal is in the trail."""
+        key, sealed = self._there(record_id, fields, accessor, stated, kind)
+        self._open_to(key, accessor, stated, kind)
+        return key, sealed
+
+    def _there(
+        self, record_id: str, fields: Sequence[str], accessor: Accessor, stated: Purpose, kind: Kind
+    ) -> tuple[StoredKey, Sealed]:
+        """The key and the row of a record that is there now, for whomever; else the refusal is in the trail."""
+        found = self._alive(record_id, fields)
+        if found is None:
+            self._door.log(accessor, stated, kind, record_id, "not_found")
+            message = "There is no such record: it never was, has expired or was destroyed."
+            raise NotFoundError(message)
+        return found
+
+    def _open_to(self, key: StoredKey, accessor: Accessor, stated: Purpose, kind: Kind) -> None:
+        """Refuse what a restriction closes for this purpose."""
+        if _closed(key, stated):
+            self._door.log(accessor, stated, kind, key.id, "refused_restricted")
+            message = "This record is restricted (Art. 18 GDPR): it opens for the handling of rights only."
+            raise AccessRefusedError(message)
+
+    def _alive(self, record_id: str, fields: Sequence[str]) -> tuple[StoredKey, Sealed] | None:
+        """The key and the row of a record that has not ended."""
         now = to_micros(self._now())
         stores = self._opener.stores()
         sealed = stores.rows.get(record_id, fields) if ID.fullmatch(record_id) else None
         key = stores.keys.alive([record_id], now).get(record_id) if sealed else None
-        held = key is not None and key.restriction is not None and key.restriction.held
-        if sealed is None or key is None or (sealed.row.expires_at <= now and not held):
-            self._door.log(accessor, stated, kind, record_id, "not_found")
-            message = "There is no such record: it never was, has expired or was destroyed."
-            raise NotFoundError(message)
-        if _closed(key, stated):
-            self._door.log(accessor, stated, kind, record_id, "refused_restricted")
-            message = "This record is restricted (Art. 18 GDPR): it opens for the handling of rights only."
-            raise AccessRefusedError(message)
-        return key, sealed
+        if sealed is None or key is None:
+            return None
+        held = key.restriction is not None and key.restriction.held
+        expiry: object = sealed.row.expires_at  # SQLite keeps whatever somebody writes into it
+        return (key, sealed) if held or (isinstance(expiry, int) and now < expiry < FAR) else None
+
+    def _referred(self, reference: str) -> str | None:
+        """The id of the record with this reference, ended or not; what has not the shape of one names none."""
+        return self._opener.stores().rows.by_reference(reference) if REFERENCE.fullmatch(reference) else None
+
+    def _review(self, review_on: datetime | None) -> int | None:
+        """A date of review as it is stored. Raises `ValueError`."""
+        if review_on is None:
+            return None
+        if review_on.tzinfo is None or not to_micros(self._now()) < to_micros(review_on) < FAR:
+            message = "The date of review of a restriction must lie ahead, before the year 3000, in a time zone."
+            raise ValueError(message)
+        return to_micros(review_on)
 
     def _rebind(
         self, record_id: str, restriction: Restriction | None, accessor: Accessor, stated: Purpose, result: str

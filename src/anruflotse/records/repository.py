@@ -12,7 +12,7 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -20,11 +20,11 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from anruflotse.clock import Clock
-from anruflotse.records import contents
+from anruflotse.records import contents, opening
 from anruflotse.records.access import Accessor, Kind
 from anruflotse.records.audit.signing import Head
 from anruflotse.records.audit.verification import Verified
-from anruflotse.records.door import ID, Door
+from anruflotse.records.door import ID, Door, is_text
 from anruflotse.records.model import (
     RETENTION_DAYS,
     DestroyReason,
@@ -52,6 +52,8 @@ DAY_ZONE = ZoneInfo("Europe/Berlin")
 
 _WORD = re.compile(r"[a-z][a-z_]{0,39}")
 _DEPARTMENT = re.compile(r"(?!.*[0-9]{4})[a-z][a-z0-9_-]{0,29}")
+_OFFICERS_REASONS = (DestroyReason.ERASED, DestroyReason.OBJECTED)
+"""What an officer may destroy for; the other reasons are the software's own, and no request behind them is kept."""
 
 _log = structlog.get_logger(__name__)
 
@@ -137,7 +139,6 @@ class Records(Reading):
         vault, stores = self._opener.vault(), self._opener.stores()
         record_id = secrets.token_hex(16)
         key, stored = vault.new_key(record_id, to_micros(expires_at))
-        sealed = {name: key.seal(name, plain) for name, plain in contents.pack(draft).items()}
         row = StoredRow(
             id=record_id,
             reference=draft.reference,
@@ -148,7 +149,9 @@ class Records(Reading):
             purpose=draft.purpose,
             format=FORMAT,
         )
-        fingerprint = vault.fingerprint(draft.caller) if draft.caller else None
+        packed = contents.pack(draft, opening.row_digest(row))
+        sealed = {name: key.seal(name, plain) for name, plain in packed.items()}
+        fingerprint = vault.fingerprint(draft.caller) if draft.caller and is_text(draft.caller) else None
         try:
             stores.keys.add(stored, caller=fingerprint, now=to_micros(now))
         except RetiredMasterError:
@@ -166,11 +169,17 @@ class Records(Reading):
     def destroy(self, record_id: str, reason: DestroyReason, accessor: Accessor | None = None) -> bool:
         """Make a record unreadable everywhere, then delete it; False when there was none.
 
-        Without `accessor` the software itself does so (an objection while the call goes on). Raises
-        `AccessRefusedError`, `StoreError`.
+        Without `accessor` the software itself does so (an objection while the call goes on). An officer does so for the
+        reasons `ERASED` and `OBJECTED` only. Raises `ValueError` for another one, `AccessRefusedError`, `StoreError`.
         """
         stated = self._door.admit(accessor, Purpose.RIGHTS, Kind.DESTROY, record_id) if accessor else Purpose.RIGHTS
+        if accessor and reason not in _OFFICERS_REASONS:
+            self._door.log(accessor, stated, Kind.DESTROY, record_id, "refused_input")
+            message = f"An officer destroys for one of the reasons {', '.join(_OFFICERS_REASONS)}."
+            raise ValueError(message)
         if not ID.fullmatch(record_id):
+            if accessor:
+                self._door.log(accessor, stated, Kind.DESTROY, None, "not_found")
             return False
         stores = self._opener.stores()
         if not stores.keys.existing([record_id]) and not stores.rows.existing([record_id]):
@@ -236,7 +245,8 @@ class Records(Reading):
         """How many records there are and when the next one expires. Needs no master key."""
         now = self._now()
         stores = self._opener.stores()
-        tally = stores.rows.tally(to_micros(now), to_micros(now + self._retention))
+        # Not as a datetime: a clock in the year 9999 would leave what Python calls time.
+        tally = stores.rows.tally(to_micros(now), to_micros(now) + self._retention // timedelta(microseconds=1))
         return Status(
             records=tally.alive,
             next_expiry=None if tally.next_expiry is None else from_micros(tally.next_expiry),

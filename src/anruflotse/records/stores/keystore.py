@@ -114,9 +114,11 @@ class KeyStore:
         with self.database.read() as connection:
             return set(connection.execute(select(keys.c.id).where(is_held())).scalars())
 
-    def by_caller(self, fingerprint: str, now: int) -> tuple[str, ...]:
-        """The ids of the readable records of a number, by its keyed hash, oldest first."""
+    def by_caller(self, fingerprint: str, now: int, *, restricted: bool = True) -> tuple[str, ...]:
+        """The ids of the readable records of a number, by its keyed hash, oldest first; also `restricted` ones."""
         found = select(keys.c.id).where(keys.c.caller == fingerprint, or_(not_(is_due(keys, now)), is_held()))
+        if not restricted:
+            found = found.where(keys.c.restriction.is_(None))
         with self.database.read() as connection:
             return tuple(connection.execute(found.order_by(keys.c.created_at, keys.c.id)).scalars())
 

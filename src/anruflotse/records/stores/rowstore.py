@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, not_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, insert, not_, or_, select, update
 
 from anruflotse.records.model import Counter, DestroyReason, StoreError
 from anruflotse.records.stores.database import Database
@@ -29,6 +29,7 @@ from anruflotse.records.stores.tables import (
     tombstones_of,
     tombstones_since,
 )
+from anruflotse.records.times import FAR
 
 _PAGE: Final = 500
 """Contents fetched at once."""
@@ -61,10 +62,11 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A row with the contents that were asked for, still sealed."""
+    """A row with the contents that were asked for, still sealed; `parts` names all it has, None where nobody looked."""
 
     row: StoredRow
     contents: Mapping[str, bytes] = field(repr=False)
+    parts: frozenset[str] | None = None
 
 
 class RowStore:
@@ -91,27 +93,38 @@ class RowStore:
         wanted = select(contents.c.field, contents.c.sealed).where(
             contents.c.record_id == record_id, contents.c.field.in_(fields)
         )
+        parts = select(contents.c.field).where(contents.c.record_id == record_id)
         with self.database.read() as connection:
             row = connection.execute(select(records).where(records.c.id == record_id)).first()
             if row is None:
                 return None
-            return Sealed(_row(row), {found.field: found.sealed for found in connection.execute(wanted)})
+            return Sealed(
+                _row(row),
+                {found.field: found.sealed for found in connection.execute(wanted)},
+                frozenset(connection.execute(parts).scalars()),
+            )
 
-    def has(self, record_id: str, field: str) -> bool:
-        """Whether a record has such a content."""
-        found = select(contents.c.field).where(contents.c.record_id == record_id, contents.c.field == field)
-        with self.database.read() as connection:
-            return connection.execute(found).first() is not None
+    def newest(
+        self, now: int, field: str, limit: int, besides: Collection[str] = (), after: Place | None = None
+    ) -> list[Sealed]:
+        """A page of the unexpired records and those of `besides`, newest first, each with one content if it has that.
 
-    def newest(self, now: int, field: str, limit: int, besides: Collection[str] = ()) -> list[Sealed]:
-        """The unexpired records and those of `besides`, newest first, each with one content."""
+        `after` is when the last one of the page before was recorded, and its id. What was recorded at no time at all
+        is left out.
+        """
+        sane: ColumnElement[bool] = records.c.recorded_at.between(1, FAR - 1)
+        if after is not None:
+            at, last = after
+            sane &= or_(records.c.recorded_at < at, and_(records.c.recorded_at == at, records.c.id > last))
+            # Said once more, alone: by this a database finds the place in its index.
+            sane &= records.c.recorded_at <= at
         # Which rows first, their contents then: a condition on both at once keeps databases from using the index.
-        wanted = [self._newest(not_(is_due(records, now)), limit)]
+        wanted = [self._newest(not_(is_due(records, now)) & sane, limit)]
         if besides:
-            wanted.append(self._newest(is_due(records, now) & records.c.id.in_(besides), limit))
+            wanted.append(self._newest(is_due(records, now) & records.c.id.in_(besides) & sane, limit))
         with self.database.read() as connection:
             rows = [_row(row) for found in wanted for row in connection.execute(found)]
-            rows = sorted(rows, key=lambda row: (-row.recorded_at, row.id))[:limit]
+            rows = sorted(rows, key=lambda row: (-row.recorded_at, str(row.id)))[:limit]
             sealed = {
                 row.record_id: row.sealed
                 for start in range(0, len(rows), _PAGE)
@@ -122,7 +135,7 @@ class RowStore:
                     )
                 )
             }
-        return [Sealed(row, {field: sealed[row.id]}) for row in rows if row.id in sealed]
+        return [Sealed(row, {field: sealed[row.id]} if row.id in sealed else {}) for row in rows]
 
     @staticmethod
     def _newest(condition: ColumnElement[bool], limit: int) -> Select[Any]:

@@ -13,8 +13,19 @@ def upgrade() -> None:
     """Add what is new; the master keys in use are the active ones."""
     op.add_column("keys", sa.Column("restriction", sa.String(1), nullable=True))
     op.add_column("keys", sa.Column("restricted_at", sa.BigInteger, nullable=True))
-    op.add_column("keys", sa.Column("held", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("keys", sa.Column("review_at", sa.BigInteger, nullable=True))
+    # With its constraint, since SQLite takes one for a new column only. The two databases print booleans alike.
+    held = (
+        "NOT held OR (restriction IS NOT NULL AND restriction IN ('b', 'c') AND restricted_at IS NOT NULL "
+        "AND review_at IS NOT NULL)"
+    )
+    op.execute(
+        f"ALTER TABLE keys ADD COLUMN held BOOLEAN DEFAULT false NOT NULL "
+        f"CONSTRAINT held_is_a_restriction CHECK ({held})"
+        if op.get_bind().dialect.name == "postgresql"
+        else f"ALTER TABLE keys ADD COLUMN held BOOLEAN DEFAULT 0 NOT NULL "
+        f"CONSTRAINT held_is_a_restriction CHECK ({held})"
+    )
     op.create_index("ix_keys_master", "keys", ["master"])
     op.drop_index("ix_keys_pending", "keys")
     for name, column, postgresql, sqlite in (
