@@ -37,8 +37,9 @@ from anruflotse.records.access import Accessor, Role
 from anruflotse.records.model import AccessRefusedError, DestroyReason, Draft, NotFoundError, Purpose, StoreError
 from anruflotse.records.repository import Records
 from anruflotse.records.restriction import Ground
-from anruflotse.records.retention.journal import FILE, Journal
+from anruflotse.records.retention.journal import FILE, LIFTED, Journal
 from anruflotse.records.stores.tables import keys as key_table
+from anruflotse.records.times import from_micros
 from tests.records.conftest import OFFICER, memory
 from tests.records.faults import CrashError, ask, crash_at, keys_of, rows_of
 from tests.records.places import Databases, Files, Place, heads_of, openable, put_heads
@@ -208,13 +209,14 @@ class Promises(RuleBasedStateMachine):
 
     def _unheld(self, one: str, since: int | None) -> None:
         self.held.discard(one)
-        if since is not None:
+        # A hold under new terms is still the same one.
+        if since is not None and self._since(one) != since:
             self.lifted.add((one, since))
 
     def sweep(self, who: int) -> None:
         swept = self.stores[who].sweep()
         assert swept.failed == 0
-        self.kept_time = swept.at
+        self.kept_time = None if swept.at - self.clock.now() >= LIFE else swept.at
         self.ended |= {one for one in self.expiry if self._expired(one, swept.at)}
         left = set(ask(rows_of(self.stores[who]), "SELECT id FROM records"))
         assert not left & (self.ended | self.erased)
@@ -255,9 +257,13 @@ class Promises(RuleBasedStateMachine):
         self.sweep(who)
 
     def restart(self) -> None:
+        stores = self.stores[0]._opener.stores()
+        times = [time for time in (stores.keys.latest_time(), stores.rows.latest_time()) if time is not None]
+        kept = from_micros(max(times)) if times else None
+        # Reads keep it as well, so it may be later than the last sweep; never earlier.
+        assert self.kept_time is None or (kept is not None and kept >= self.kept_time)
         self._close()
         self._open()
-        kept = self.kept_time
         for store in self.stores:
             if kept is not None and kept - self.clock.now() < LIFE:
                 assert store._now() >= kept
@@ -303,6 +309,8 @@ class Promises(RuleBasedStateMachine):
             self.erased.add(one)
         if was_held is not None and self._since(one) != was_held:
             self.lifted.add((one, was_held))
+        pages = Journal(self.place.home.directory / FILE).pages()
+        self.lifted |= {(entry.id, entry.at) for page in pages for entry in page if entry.reason == LIFTED}
         self._look()
         if act in {"sweep", "reconcile"}:
             self.unsure |= {known for known in self.expiry if self._expired(known, now)}
