@@ -95,14 +95,11 @@ class RowStore:
         )
         parts = select(contents.c.field).where(contents.c.record_id == record_id)
         with self.database.read() as connection:
+            # The row last: if it is there, nobody has destroyed its parts between these looks.
+            sealed = {found.field: found.sealed for found in connection.execute(wanted)}
+            names = frozenset(connection.execute(parts).scalars())
             row = connection.execute(select(records).where(records.c.id == record_id)).first()
-            if row is None:
-                return None
-            return Sealed(
-                _row(row),
-                {found.field: found.sealed for found in connection.execute(wanted)},
-                frozenset(connection.execute(parts).scalars()),
-            )
+            return None if row is None else Sealed(_row(row), sealed, names)
 
     def newest(
         self, now: int, field: str, limit: int, besides: Collection[str] = (), after: Place | None = None
