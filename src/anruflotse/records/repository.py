@@ -245,8 +245,10 @@ class Records(Reading):
         """How many records there are and when the next one expires. Needs no master key."""
         now = self._now()
         stores = self._opener.stores()
-        # Not as a datetime: a clock in the year 9999 would leave what Python calls time.
-        tally = stores.rows.tally(to_micros(now), to_micros(now) + self._retention // timedelta(microseconds=1))
+        # Not as a datetime: a clock in the year 9999 would leave what Python calls time. What is overlong is so by the
+        # clock as it stands, not by the latest time seen.
+        latest_expiry = to_micros(self._clock.now()) + self._retention // timedelta(microseconds=1)
+        tally = stores.rows.tally(to_micros(now), latest_expiry)
         return Status(
             records=tally.alive,
             next_expiry=None if tally.next_expiry is None else from_micros(tally.next_expiry),
