@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from anruflotse.cli import understanding
 from anruflotse.understanding.errors import CorpusError
+from tests.understanding.llm_server import says, serving
 
 
 @pytest.fixture
@@ -84,3 +85,33 @@ def test_evaluate_gives_the_figures(app: typer.Typer, tmp_path: Path) -> None:
     assert found["emergency_recall"] == 1
     assert found["intervals"]["emergency_recall"][0] < 1
     assert "department_accuracy" in run(app, "evaluate", "understanding", "--file", file, "--data", tmp_path).stdout
+
+
+def test_understand_says_why(app: typer.Typer, tmp_path: Path) -> None:
+    words = ("Ich brauche eine neue Gesundheitskarte", "Keine Aufnahme bitte")
+    result = run(app, "understand", *words, "--json", "--data", tmp_path)
+    card, objection = (json.loads(line)["explanation"] for line in result.stdout.splitlines())
+    assert card["zone"] == "route"
+    assert [one["name"] for one in card["thresholds"]] == ["route", "outside"]
+    assert card["thresholds"][0]["found"] >= card["thresholds"][0]["at"]
+    assert card["model"]
+    assert card["words"]
+    assert objection["zone"] == "safety"
+    assert any(rule.startswith("objection.") for rule in objection["rules"])
+    people = run(app, "understand", *words, "--data", tmp_path).stdout
+    assert "zone route: route " in people
+    assert "safety rules: objection." in people
+    assert f"model {card['model']}" in people
+
+
+def test_understand_asks_our_own_language_model_and_no_processors(app: typer.Typer, tmp_path: Path) -> None:
+    for processor, asked in (("null", 1), ("stimme", 0)):
+        with serving(says("keines")) as server:
+            file = tmp_path / "settings.yaml"
+            llm = f"{{url: '{server.url}', model: m, timeout_seconds: 5, processor: {processor}}}"
+            file.write_text(f"understanding: {{route: 1.0, outside: 1.0, llm: {llm}}}\n")
+            unsure = "ja also da ist so ein Brief gekommen wegen dem Antrag und dem Geld"
+            result = run(app, "understand", unsure, "--json", "--config", file, "--data", tmp_path)
+        assert result.exit_code == 0, result.output
+        assert len(server.asked) == asked
+        assert json.loads(result.stdout)["explanation"]["opinion"] == ("keines" if asked else "")

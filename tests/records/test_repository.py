@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,7 +11,8 @@ import pytest
 
 from anruflotse.clock import FakeClock
 from anruflotse.pcm import Pcm
-from anruflotse.records import flac
+from anruflotse.records import contents, flac
+from anruflotse.records.access import Accessor, Role
 from anruflotse.records.model import DestroyReason, NotFoundError, Purpose, StoreError
 from anruflotse.records.repository import Records
 from anruflotse.records.vault.keyring import SingleKeyring
@@ -51,6 +53,23 @@ def test_a_record_holds_everything_the_call_handed_over(
     assert record.summary.restricted is False
     assert record.recording is not None
     assert flac.decode(record.recording) == draft.recording
+
+
+def test_a_second_concern_is_kept_for_the_department_and_the_reader(store: Records, make_draft: MakeDraft) -> None:
+    draft = make_draft(second_concern="pflege")
+    record = store.open(store.seal(draft), OFFICER, READ)
+    handed = store.concern(draft.reference, Accessor("Karin", Role.DEPARTMENT, frozenset({"krankengeld"})))
+    assert (handed.concern, handed.second_concern) == ("krankengeld", "pflege")
+    assert (record.summary.concern, record.second_concern) == ("krankengeld", "pflege")
+    assert "pflege" not in repr(draft) + repr(record) + repr(handed)
+
+
+def test_records_from_before_second_concerns_and_explanations_open(make_draft: MakeDraft) -> None:
+    stored = json.loads(contents.pack(make_draft(second_concern="pflege"))[contents.DETAILS])
+    del stored["second_concern"], stored["explanations"]
+    details = contents.details(json.dumps(stored).encode())
+    assert details.second_concern is None
+    assert details.explanations == ()
 
 
 def test_audio_comes_only_when_asked_for(store: Records, make_draft: MakeDraft) -> None:

@@ -6,16 +6,17 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from anruflotse.understanding import classifier, model
+from anruflotse.understanding import classifier, model, training
 from anruflotse.understanding.classifier import Fused
 from anruflotse.understanding.errors import UnderstandingError
 from anruflotse.understanding.model import Model
-from tests.understanding.toys import DEPARTMENTS, ToyEncoder
+from tests.understanding.toys import DEPARTMENTS, ToyEncoder, lines
 
 
 def test_ranks_every_concern_and_probabilities_sum_to_one(toy: Fused) -> None:
@@ -111,7 +112,7 @@ def test_refuses_a_model_of_another_catalogue(toy_model: Model) -> None:
         Fused(toy_model, ToyEncoder(), {"ganz_anders": "service"})
 
 
-def test_takes_the_newest_trained_model(toy_model: Model, tmp_path: Path) -> None:
+def test_without_approvals_takes_the_newest_trained_model(toy_model: Model, tmp_path: Path) -> None:
     for version in ("20260101T000000Z", "20260301T000000Z", "20260201T000000Z"):
         model.save(replace(toy_model, version=version), tmp_path / version)
     assert classifier.load(tmp_path, DEPARTMENTS, encoder=ToyEncoder()).model.version == "20260301T000000Z"
@@ -139,3 +140,45 @@ def test_understanding_imports_no_torch_and_no_scikit_learn() -> None:
     )
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert out.split("\n")[:2] == ["zahnersatz", "[]"]
+
+
+def test_a_word_against_a_concern_takes_what_a_keyword_gives(toy_model: Model) -> None:
+    text = "Ich habe eine Frage zu dem Pflegegrad"
+
+    def odds(**words: dict[str, tuple[str, ...]]) -> float:
+        found = Fused(toy_model, ToyEncoder(), DEPARTMENTS, words.get("keywords"), against=words.get("against"))
+        ranking = found.rank(text)
+        share = next(r.probability for r in ranking.concerns if r.concern == "pflege")
+        return float(np.log(share / (1 - share)))
+
+    word: dict[str, tuple[str, ...]] = {"pflege": ("pflegegrad",)}
+    assert odds(keywords=word) - odds() == pytest.approx(classifier.KEYWORD_BONUS)
+    assert odds() - odds(against=word) == pytest.approx(classifier.KEYWORD_BONUS)
+    assert odds(against={"pflege": ("pflege",)}) == pytest.approx(odds())  # whole words only
+    assert odds(keywords=word, against=word) == pytest.approx(odds())
+
+
+def test_the_words_against_are_among_the_grounds(toy_model: Model) -> None:
+    fused = Fused(toy_model, ToyEncoder(), DEPARTMENTS, against={"karte": ("pflegegrad",)})
+    grounds = fused.rank("Es geht um den Pflegegrad").grounds
+    assert grounds is not None
+    assert [(word.word, word.concern, word.against) for word in grounds.keywords] == [("pflegegrad", "karte", True)]
+
+
+def test_what_a_concern_that_is_switched_off_would_get_is_out_of_scope(toy_model: Model) -> None:
+    text = "Ich habe eine Frage zu dem Pflegegrad"
+    on = {r.concern: r.probability for r in Fused(toy_model, ToyEncoder(), DEPARTMENTS).rank(text).concerns}
+    fused = Fused(toy_model, ToyEncoder(), DEPARTMENTS, {"pflege": ("pflegegrad",)}, disabled={"pflege"})
+    off = {r.concern: r.probability for r in fused.rank(text).concerns}
+    assert "pflege" not in off
+    assert off["ausserhalb"] == pytest.approx(on["ausserhalb"] + on["pflege"])
+    assert off["zahn"] == pytest.approx(on["zahn"])
+    assert fused.strange == frozenset()
+
+
+def test_without_a_class_for_out_of_scope_nothing_can_be_switched_off() -> None:
+    some = [line for line in lines() if line.concern != "ausserhalb"]
+    vectors = ToyEncoder().encode([line.text for line in some])
+    found = training.fit(some, vectors, "toy", training.Recipe(0.5, 0.6))
+    with pytest.raises(UnderstandingError, match="switched off"):
+        Fused(found, ToyEncoder(), DEPARTMENTS, disabled={"pflege"})

@@ -57,4 +57,4 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 
 def test_the_project_stays_below_its_size() -> None:
     files = [file for file in SHIPPED.parent.rglob("*") if file.is_file()]
-    assert sum(file.stat().st_size for file in files) < 45e6
+    assert sum(file.stat().st_size for file in files) < 60e6

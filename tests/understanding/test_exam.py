@@ -34,7 +34,7 @@ def test_fused_beats_words_alone(fused: classifier.Fused, lines: list[Line]) -> 
     both = [fused.rank(line.text).concerns[0].department for line in lines]
     words_right = sum(found == line.department for found, line in zip(words, lines, strict=True))
     fused_right = sum(found == line.department for found, line in zip(both, lines, strict=True))
-    assert fused_right >= words_right + 5
+    assert fused_right > words_right
 
 
 def test_the_dialogue_ends_right_and_alarms_are_heard(fused: classifier.Fused, lines: list[Line]) -> None:

@@ -17,7 +17,7 @@ from anruflotse.understanding.corpus import Line
 from anruflotse.understanding.encoder import CARD
 from anruflotse.understanding.errors import UnderstandingError
 from anruflotse.understanding.examples import Examples
-from anruflotse.understanding.explaining import Explanation, explained
+from anruflotse.understanding.explaining import Explanation, explained, for_people
 from anruflotse.understanding.model import Model
 from anruflotse.understanding.policy import Policy, Thresholds
 from anruflotse.understanding.seams import Keyword, Neighbour, Ranked, Ranking
@@ -186,9 +186,10 @@ def test_nothing_that_was_said_shows_in_a_repr(learnt: Model) -> None:
 
 
 def test_for_people_it_is_lines_with_everything_that_was_found(learnt: Model) -> None:
-    told = "\n".join(explain(learnt, "Plastikkarte", keywords={"karte": ["Plastikkarte"]}).for_people())
+    told = "\n".join(for_people(explain(learnt, "Plastikkarte", keywords={"karte": ["Plastikkarte"]}).as_json()))
     for part in ("zone ", "keyword for karte: plastikkarte", "like ", "model v7"):
         assert part in told
+    assert for_people({}) == ["zone ?: ", "model ?"]  # a record's, of whatever version
 
 
 def test_the_card_holds_the_hash_of_the_examples(learnt: Model, tmp_path: Path) -> None:

@@ -84,18 +84,23 @@ def test_held_out_personas_never_reach_what_is_learnt(tmp_path: Path) -> None:
     assert held.persona == "p09"
 
 
-def test_a_malformed_file_is_named_and_fails_the_command(
+def test_a_malformed_file_is_named_and_fails_the_command_and_exams_are_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "w1").mkdir()
-    (tmp_path / "w1" / "a.jsonl").write_text(json.dumps(entry("Mutter braucht einen Pflegegrad")) + "\n{\n")
+    known = json.dumps(entry("Pflegegrad, bitte!"))
+    (tmp_path / "w1" / "a.jsonl").write_text(json.dumps(entry("Mutter braucht einen Pflegegrad")) + f"\n{{\n{known}\n")
+    (tmp_path / "exam.jsonl").write_text('{"text": "pflegegrad bitte", "intent": "pflege"}\n')
     catalogue = tmp_path / "c.yaml"
     catalogue.write_text("anliegen: {pflege: {abteilung: pflegekasse}}")
-    monkeypatch.setattr(
-        sys, "argv", ["gather", str(tmp_path / "w1"), "--catalogue", str(catalogue), "--out", str(tmp_path / "out")]
-    )
+    command = ["gather", "w1", "--catalogue", str(catalogue), "--never", "exam.jsonl", "--out", "out"]
+    monkeypatch.setattr(sys, "argv", command)
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as caught:
         gather.main()
     assert caught.value.code == 1
-    assert "w1/a.jsonl, line 2: not JSON" in capsys.readouterr().err
-    assert len(corpus.read([tmp_path / "out" / "written" / "pflege.jsonl"])) == 1
+    told = capsys.readouterr().err
+    assert "w1/a.jsonl, line 2: not JSON" in told
+    assert "dropped 1: said in an exam" in told
+    (kept,) = corpus.read([tmp_path / "out" / "written" / "pflege.jsonl"])
+    assert kept.text == "Mutter braucht einen Pflegegrad"

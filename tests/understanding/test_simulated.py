@@ -10,7 +10,7 @@ from anruflotse.understanding.errors import CorpusError
 from anruflotse.understanding.evaluation import examine, play, report
 from anruflotse.understanding.policy import Policy, Thresholds
 from anruflotse.understanding.seams import Ranked, Ranking
-from anruflotse.understanding.simulated import MANNERS, Manner, Simulation, prepared, spoken
+from anruflotse.understanding.simulated import MANNERS, Manner, Simulation, prepared
 
 POLICY = Policy(Thresholds(route=0.8, confirm=0.45, choose=0.6, second=0.15, outside=0.45))
 DEPARTMENTS = {
@@ -117,7 +117,7 @@ def test_every_manner_is_made_of_probabilities_that_leave_room_for_an_answer() -
 
 def test_every_persona_of_the_corpus_has_a_manner() -> None:
     lines = [Line("Krone", "zahn", persona=f"p{number:02}") for number in range(1, 61)]
-    groups = [one.group for one in spoken(lines, [ranking(zahn=0.9)] * 60)]
+    groups = [one.group for one in prepared(lines, BOOK)]
     assert set(groups) == set(MANNERS)
 
 

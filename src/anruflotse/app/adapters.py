@@ -23,6 +23,7 @@ from anruflotse.understanding.answers import Choice, pick
 from anruflotse.understanding.explaining import explained
 from anruflotse.understanding.policy import Policy
 from anruflotse.understanding.seams import Classifier, Decision, Ranking
+from anruflotse.understanding.second import two_concerns
 
 log = structlog.get_logger(__name__)
 
@@ -82,8 +83,14 @@ class WordReader:
         return self._classifier.rank(text)
 
     def decide(self, text: str, ranking: Ranking) -> Decision:
-        """See `Reader.decide`. A doubtful alarm carries the concern it would otherwise be; each is explained."""
+        """See `Reader.decide`. A doubtful alarm carries the concern it would otherwise be; each is explained.
+
+        Of two concerns in one utterance the first counts, the second is named.
+        """
         decision = self._policy.doubted(self._policy.decide(text, ranking), ranking)
+        if decision.certain and decision.concerns:
+            named = two_concerns(text, ranking, self._parts.rank)
+            decision = self._policy.naming(decision, ranking, named)
         return explained(text, ranking, decision, self._policy.thresholds)
 
     def heard(self, text: str) -> tuple[Heard | None, bool, bool]:

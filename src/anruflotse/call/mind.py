@@ -132,7 +132,7 @@ class Mind:
         elif decision.concerns and not decision.certain:
             # Should the caller say that no objection (wish, emergency) was meant, this is their concern.
             self._notes.heard(transcript.text)
-            self._notes.decided(ranking, Decision(DecisionKind.CONFIRM, decision.concerns))
+            self._notes.decided(ranking, Decision(DecisionKind.CONFIRM, decision.concerns, second=decision.second))
         now = self._equipment.clock.now()
         directory = self._equipment.directory
         candidates = tuple(directory.candidate(c.concern, c.department, now) for c in decision.concerns)

@@ -42,10 +42,13 @@ class Notes:
             self.explanations.append(decision.explanation)
 
     def chose(self, concern: str) -> None:
-        """Remember which of the concerns offered was meant."""
+        """Remember which of the concerns offered was meant; if both were named, the other one is the second."""
         if self.decision is not None:
             meant = tuple(offered for offered in self.decision.concerns if offered.concern == concern)
-            self.decision = replace(self.decision, concerns=meant)
+            other = next((offered for offered in self.decision.concerns if offered.concern != concern), None)
+            second = self.decision.second
+            second = other if second is not None and second.concern == concern else second
+            self.decision = replace(self.decision, concerns=meant, second=second)
 
     def drop(self) -> None:
         """Overwrite the recording and let go of every word; nothing can be added afterwards."""

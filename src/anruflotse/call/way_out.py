@@ -87,6 +87,7 @@ class WayOut:
             decision=decision.kind.value if decision else "not_understood",
             outcome=self._outcome,
             concern=concern,
+            second_concern=decision.second.concern if decision and decision.second else None,
             department=self._destination.department,
             target=self._target,
             transcripts=tuple(notes.transcripts),

@@ -69,6 +69,7 @@ def show(
 ) -> None:
     """Show one record with what was said, for a purpose from the closed list; who, what for and when is logged."""
     from anruflotse.records.model import AccessRefusedError, NotFoundError, Purpose
+    from anruflotse.understanding.explaining import for_people
 
     # A missing purpose is refused by the store, like a wrong one, so that it is in the access log.
     with opened(config, data) as store:
@@ -81,7 +82,8 @@ def show(
             typer.echo(f"anruflotse: {error}", err=True)
             raise typer.Exit(1 if purpose in set(Purpose) else 2) from None
     shown = _shown(record)
-    emit(shown, as_json, lines(shown))
+    why = [f"{'':<15} {row}" for one in record.explanations for row in for_people(one)]
+    emit(shown, as_json, "\n".join([lines(shown | {"explanations": f"{len(record.explanations)} turns"}), *why]))
 
 
 def restrict(
@@ -186,6 +188,7 @@ def _shown(record: Record) -> dict[str, object]:
         ],
         "evidence": list(record.evidence),
         "explanations": [dict(one) for one in record.explanations],
+        "second_concern": record.second_concern,
         "target": record.target,
         "recording": record.has_recording,
         "processors": list(record.processors),

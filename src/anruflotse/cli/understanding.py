@@ -144,8 +144,10 @@ def _for_people(text: str, ranking: Ranking, decision: Decision) -> str:
     offered = " / ".join(f"{r.concern} ({r.department})" for r in decision.concerns)
     likely = ", ".join(f"{r.concern} {r.probability:.0%}" for r in ranking.concerns[:_SHOWN])
     unsure = "" if decision.certain else " (asks first)"
+    from anruflotse.understanding.explaining import for_people
+
     rows = [f"{decision.kind}{unsure} {offered}", f"{likely}   because of: {', '.join(ranking.evidence) or '-'}"]
-    return "\n  ".join([text, *rows, *(decision.explanation.for_people() if decision.explanation else ())])
+    return "\n  ".join([text, *rows, *(for_people(decision.explanation.as_json()) if decision.explanation else ())])
 
 
 def _figures(figures: dict[str, object]) -> str:

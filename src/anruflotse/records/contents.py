@@ -30,6 +30,7 @@ class Details:
     ranking: tuple[RankedConcern, ...] = field(repr=False)
     evidence: tuple[str, ...] = field(repr=False)
     explanations: tuple[Mapping[str, object], ...] = field(repr=False)
+    second_concern: str | None = field(repr=False)
     target: str | None = field(repr=False)
     processors: tuple[str, ...]
     engines: tuple[str, ...]
@@ -49,6 +50,7 @@ def pack(draft: Draft, row: str | None = None) -> dict[str, bytes]:
                 "ranking": [[line.concern, line.department, line.probability] for line in draft.ranking],
                 "evidence": draft.evidence,
                 "explanations": [dict(one) for one in draft.explanations],
+                "second_concern": draft.second_concern,
                 "target": draft.target,
                 "processors": draft.processors,
                 "engines": draft.engines,
@@ -92,6 +94,7 @@ def details(plain: bytes) -> Details:
         ranking=tuple(RankedConcern(*line) for line in stored["ranking"]),
         evidence=tuple(stored["evidence"]),
         explanations=tuple(stored.get("explanations", ())),  # records of earlier versions have none
+        second_concern=stored.get("second_concern"),  # nor this
         target=stored["target"],
         processors=tuple(stored["processors"]),
         engines=tuple(stored["engines"]),

@@ -78,7 +78,8 @@ class Draft:
 
     `transcripts` are the caller's utterances in order; `decision` and `outcome` are short keys (`route`, `succeeded`);
     `target` is what was dialled; `reference` the opaque hex string that travelled with the transfer; `caller` the
-    number, if the network gave one; times are aware. `explanations` say why each turn was decided as it was, in
+    number, if the network gave one; times are aware. `second_concern` is one the caller named beside `concern`, which
+    the call was forwarded for. `explanations` say why each turn was decided as it was, in
     shapes of JSON (`understanding.explaining`). Raises `ValueError` when nothing is to keep or a shape is wrong.
     """
 
@@ -88,6 +89,7 @@ class Draft:
     decision: str = field(repr=False)
     outcome: str = field(repr=False)
     concern: str | None = field(default=None, repr=False)
+    second_concern: str | None = field(default=None, repr=False)
     department: str | None = field(default=None, repr=False)
     target: str | None = field(default=None, repr=False)
     transcripts: tuple[str, ...] = field(default=(), repr=False)
@@ -138,6 +140,7 @@ class Record:
     """
 
     summary: Summary
+    second_concern: str | None = field(default=None, repr=False)
     started_at: datetime
     target: str | None = field(repr=False)
     transcripts: tuple[str, ...] = field(repr=False)
@@ -158,13 +161,15 @@ class Record:
 class Handed:
     """What a department may see of a call that was handed to it: what it was about, in words. Times in UTC.
 
-    Without a `concern` it was not understood, and the words are all there is.
+    Without a `concern` it was not understood, and the words are all there is. `second_concern` is another one that the
+    caller named: whoever takes the call should ask about it, or pass the caller on when the first is settled.
     """
 
     reference: str
     recorded_at: datetime
     expires_at: datetime
     concern: str | None = field(repr=False)
+    second_concern: str | None = field(default=None, repr=False)
     department: str | None = field(repr=False)
     transcripts: tuple[str, ...] = field(repr=False)
 

@@ -47,6 +47,7 @@ def _record(key: StoredKey, sealed: Sealed, plain: Mapping[str, bytes]) -> Recor
         ranking=details.ranking,
         evidence=details.evidence,
         explanations=details.explanations,
+        second_concern=details.second_concern,
         caller=contents.caller(plain[contents.CALLER]) if contents.CALLER in plain else None,
         has_recording=contents.RECORDING in (sealed.parts or ()),
         recording=plain.get(contents.RECORDING),
@@ -66,13 +67,15 @@ def handed(vault: Vault, key: StoredKey, sealed: Sealed) -> Handed:
 
 def _handed(key: StoredKey, sealed: Sealed, plain: Mapping[str, bytes]) -> Handed:
     told = contents.summary(plain[contents.SUMMARY])
+    details = contents.details(plain[contents.DETAILS])
     return Handed(
         reference=sealed.row.reference,
         recorded_at=from_micros(sealed.row.recorded_at),
         expires_at=from_micros(key.expires_at),
         concern=told["concern"],
         department=told["department"],
-        transcripts=contents.details(plain[contents.DETAILS]).transcripts,
+        second_concern=details.second_concern,
+        transcripts=details.transcripts,
     )
 
 

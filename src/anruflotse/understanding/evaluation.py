@@ -73,8 +73,8 @@ def examine(
     said = prepared(lines, classifier, progress)
     simulation = Simulation(said, policy)
     cases = []
-    for one, played in zip(said, simulation.play(), strict=True):
-        decision = policy.decide(one.line.text, one.ranking, one.finding)
+    for number, (one, played) in enumerate(zip(said, simulation.play(), strict=True)):
+        decision = simulation.decision(number)
         ending, turns = play(one.department, one.ranking, decision, policy)
         cases.append(Case(one.department, one.line.concern, one.ranking, decision, ending, turns, tuple(played)))
     return cases

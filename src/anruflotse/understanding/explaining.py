@@ -7,13 +7,15 @@ explanation tells what happened and is no second opinion made up afterwards.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anruflotse.understanding import safety
 from anruflotse.understanding.classifier import SPECIAL
 from anruflotse.understanding.seams import Decision, DecisionKind, Grounds, Keyword, Neighbour, Ranking
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from anruflotse.understanding.policy import Thresholds
 
 SAFETY_ZONE = "safety"
@@ -76,16 +78,17 @@ class Explanation:
             "opinion": self.opinion,
         }
 
-    def for_people(self) -> list[str]:
-        """The explanation in lines; what found nothing is left out."""
-        told = [
-            f"zone {self.zone}: " + ", ".join(f"{one.name} {one.found:.0%} of {one.at:.0%}" for one in self.applied)
-        ]
-        told += [f"safety rules: {', '.join(self.rules)}"] if self.rules else []
-        told += [f"keyword {'against' if one.against else 'for'} {one.concern}: {one.word}" for one in self.keywords]
-        told += [f"like {one.similarity:.2f} {one.concern}: {_cut(one.text)}" for one in self.neighbours]
-        told += [f"language model: {self.opinion}"] if self.opinion else []
-        return [*told, f"model {self.model}"]
+
+def for_people(told: Mapping[str, Any]) -> list[str]:
+    """An explanation (`Explanation.as_json`, also of an earlier version) in lines; what found nothing is left out."""
+    applied = (f"{one['name']} {one['found']:.0%} of {one['at']:.0%}" for one in told.get("thresholds", ()))
+    rows = [f"zone {told.get('zone', '?')}: {', '.join(applied)}"]
+    rows += [f"safety rules: {', '.join(told['rules'])}"] if told.get("rules") else []
+    for one in told.get("keywords", ()):
+        rows.append(f"keyword {'against' if one['against'] else 'for'} {one['concern']}: {one['word']}")
+    rows += [f"like {one['similarity']:.2f} {one['concern']}: {one['text']}" for one in told.get("nearest", ())]
+    rows += [f"language model: {told['opinion']}"] if told.get("opinion") else []
+    return [*rows, f"model {told.get('model') or '?'}"]
 
 
 def explained(text: str, ranking: Ranking, decision: Decision, thresholds: Thresholds) -> Decision:

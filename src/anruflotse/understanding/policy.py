@@ -100,6 +100,22 @@ class Policy:
             return decision
         return replace(decision, concerns=self.among(ranking).concerns[:1])
 
+    def naming(self, decision: Decision, ranking: Ranking, named: tuple[Ranked, Ranked] | None) -> Decision:
+        """`decision`, when two concerns were `named` in this order (`second.two_concerns`): to the first, naming both.
+
+        Which of the two to begin with is asked only where the first is not clear enough to be routed to. An alarm, and
+        what is out of scope, stay what they are.
+        """
+        if named is None or not decision.concerns or not decision.certain:
+            return decision
+        first, second = named
+        among_first = sum(r.probability for r in ranking.concerns if r.department == first.department)
+        if max(first.probability, among_first) >= self.thresholds.route:
+            return replace(decision, kind=DecisionKind.ROUTE, concerns=(first,), second=second)
+        if decision.concerns[0].concern not in {first.concern, second.concern}:
+            return decision
+        return replace(decision, second=second if decision.concerns[0].concern == first.concern else first)
+
     def among(self, ranking: Ranking) -> Decision:
         """The decision among departments only: what comes after a caller denied an alarm."""
         t = self.thresholds

@@ -17,6 +17,7 @@ from anruflotse.understanding.classifier import SPECIAL
 from anruflotse.understanding.dialogue import ALARMS, PERSON, Asked, Course
 from anruflotse.understanding.errors import CorpusError
 from anruflotse.understanding.seams import DecisionKind
+from anruflotse.understanding.second import two_concerns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -87,7 +88,8 @@ _INSISTS = 0.7
 class Spoken:
     """A line, what classifier and rules make of it, and what else its caller might say.
 
-    `again` holds the places of lines with the same concern by the same persona, or by the same group of personas.
+    `named` are two concerns, if it names two. `again` holds the places of lines with the same concern by the same
+    persona, or by the same group of personas.
     """
 
     line: Line
@@ -95,6 +97,7 @@ class Spoken:
     group: str
     ranking: Ranking = field(repr=False)
     finding: safety.Finding = field(repr=False)
+    named: tuple[Ranked, Ranked] | None = None
     again: tuple[int, ...] = ()
 
 
@@ -112,15 +115,17 @@ def prepared(
     progress: Callable[[float], None] = lambda _share: None,
 ) -> list[Spoken]:
     """Rank every line once. Raises CorpusError when neither a line nor the classifier knows a concern's department."""
-    rankings = []
+    rankings, named = [], []
     for number, line in enumerate(lines, 1):
         rankings.append(classifier.rank(line.text))
+        named.append(two_concerns(line.text, rankings[-1], classifier.rank))
         progress(number / len(lines))
-    return spoken(lines, rankings)
+    return _spoken(lines, rankings, named)
 
 
-def spoken(lines: Sequence[Line], rankings: Sequence[Ranking]) -> list[Spoken]:
-    """The lines with the rankings they got. Raises CorpusError as `prepared` does."""
+def _spoken(
+    lines: Sequence[Line], rankings: Sequence[Ranking], named: Sequence[tuple[Ranked, Ranked] | None]
+) -> list[Spoken]:
     departments = {ranked.concern: ranked.department for ranking in rankings[:1] for ranked in ranking.concerns}
     groups = [_group(line.persona, number) for number, line in enumerate(lines)]
     same: dict[tuple[str, str], list[int]] = {}
@@ -137,7 +142,7 @@ def spoken(lines: Sequence[Line], rankings: Sequence[Ranking]) -> list[Spoken]:
             [other for other in same.get((line.concern, who), ()) if other != number] for who in (line.persona, group)
         )
         again = next((tuple(found) for found in others if found), ())
-        answer.append(Spoken(line, department, group, ranking, safety.judge(line.text), again))
+        answer.append(Spoken(line, department, group, ranking, safety.judge(line.text), named[number], again))
     return answer
 
 
@@ -166,7 +171,8 @@ class Simulation:
         if number not in self._decided:
             said = self._said[number]
             decision = self._policy.decide(said.line.text, said.ranking, said.finding)
-            self._decided[number] = self._policy.doubted(decision, said.ranking)
+            decision = self._policy.doubted(decision, said.ranking)
+            self._decided[number] = self._policy.naming(decision, said.ranking, said.named)
         return self._decided[number]
 
     def play(self, replays: int = REPLAYS, numbers: Iterable[int] | None = None) -> list[list[Played]]:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import hashlib
+import json
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from tokenizers import Tokenizer
 
 from anruflotse.understanding import corpus
-from anruflotse.understanding.encoder import PREFIX
+from anruflotse.understanding.encoder import CARD, PREFIX
 from anruflotse.understanding.finetune import network, vocabulary, weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _FREQUENT_PIECES, _FREQUENT_WORDS = 100_000, 40_000
 _START = 4_000
@@ -71,12 +76,27 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "tokenizer.json").write_text(pruned, encoding="utf-8")
     network.export(encoder, arguments.out / "encoder.onnx")
+    card = tuned_on(arguments.corpus, len(texts), arguments.epochs) | {"sha256": hashes(arguments.out)}
+    (arguments.out / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     report(f"wrote {arguments.out / 'encoder.onnx'}: {(arguments.out / 'encoder.onnx').stat().st_size / 1e6:.1f} MB")
 
 
 def learnt() -> list[Path]:
     """The shipped files the encoder is tuned on."""
     return [file for file in corpus.SHIPPED if file.name != "utterances_seed.jsonl"]
+
+
+def tuned_on(files: Sequence[Path], sentences: int, epochs: int) -> dict[str, str]:
+    """What the card of the shipped encoder tells about its tuning."""
+    names = sorted({"written/*.jsonl" if file.parent == corpus.WRITTEN else file.name for file in files})
+    return {"tuned_on": f"{sentences:,} sentences of {', '.join(names)}; {epochs} epochs"}
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """What `OnnxEncoder` checks the files in `folder` by."""
+    return {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("encoder.onnx", "tokenizer.json")
+    }
 
 
 def report(line: str) -> None:

@@ -32,6 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m anruflotse.understanding.finetune.gather", description=__doc__)
     parser.add_argument("folders", type=Path, nargs="+", help="searched for *.jsonl, in this order")
     parser.add_argument("--catalogue", type=Path, required=True, help="the department catalogue (YAML)")
+    parser.add_argument("--never", type=Path, nargs="*", default=[], help="exams: their very sentences are dropped")
     parser.add_argument("--out", type=Path, default=corpus.WRITTEN.parent, help="the data folder")
     arguments = parser.parse_args()
     concerns = yaml.safe_load(arguments.catalogue.read_text(encoding="utf-8"))["anliegen"]
@@ -39,7 +40,10 @@ def main() -> None:
     entries, faults = collected(arguments.folders, departments)
     for fault in faults:
         tell(fault)
-    kept, dropped = unique(entries, [line.text for line in corpus.read(_older())])
+    exams = {corpus.plain(text) for file in arguments.never for text in corpus.read_texts(file)}
+    fresh = [entry for entry in entries if corpus.plain(entry["text"]) not in exams]
+    kept, dropped = unique(fresh, [line.text for line in corpus.read(_older())])
+    dropped["said in an exam"] = len(entries) - len(fresh)
     for reason, count in sorted(dropped.items()):
         tell(f"dropped {count}: {reason}")
     write(kept, departments, arguments.out)
