@@ -117,17 +117,14 @@ def train(
 
 def listed(config: Config = None, data: Data = None, as_json: Json = False) -> None:
     """List the versions, the oldest first: when made, from how much, how good, and which is in force."""
-    from anruflotse.cli.store import table
     from anruflotse.understanding.versions import Versions
 
-    entries = Versions(load(config, data).data / MODELS).entries()
-    rows = [_row(entry) for entry in entries]
-    if as_json:
-        for row in rows:
-            emit(row, as_json, "")
-        return
-    names = ("version", "state", "made", "lines", "right", "approved_by", "approved_at", "damage")
-    table([{name: row[name] for name in names} for row in rows])
+    for entry in Versions(load(config, data).data / MODELS).entries():
+        row = _row(entry)
+        right = f"{row['right']:.1%} of {row['n']} right" if row["n"] else ""
+        approval = f"approved {entry.approved_at} by {entry.approved_by}" if entry.approved_at else ""
+        told = [f"{entry.version:<22}{entry.state.value:<11}{entry.lines or 0:>7} lines", right, approval, entry.damage]
+        emit(row, as_json, "  ".join(part for part in told if part))
 
 
 def diff(before: Version, now: Version, config: Config = None, data: Data = None, as_json: Json = False) -> None:
