@@ -146,6 +146,18 @@ def test_the_role_belongs_to_the_purpose_unless_another_one_is_named(
     ]
 
 
+def test_the_list_is_for_supervision_unless_another_purpose_is_stated(
+    data: Path, record: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for purpose in ("training", ""):
+        assert run(data, "records", "list", "--purpose", purpose) == 2
+        assert "not on the list" in capsys.readouterr().err
+    assert run(data, "records", "list", "--purpose", "weiterleitung", "--role", "leitung") == 1
+    assert run(data, "records", "list", "--accessor", "eva") == 0
+    assert record in capsys.readouterr().out
+    assert trail(data)[-1] == ("eva", "datenschutz", "datenschutzkontrolle", "list", "granted")
+
+
 def test_a_record_is_restricted_held_and_freed(data: Path, record: str, capsys: pytest.CaptureFixture[str]) -> None:
     restrict = ("records", "restrict", record, "--json", "--ground")
     assert run(data, *restrict, "x") == 2

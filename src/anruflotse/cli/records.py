@@ -44,11 +44,19 @@ def list_(
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, newest first.")] = 1000,
     as_json: Json = False,
 ) -> None:
-    """List the records, newest first: never a number, never a word that was said."""
+    """List the records, newest first: never a number, never a word that was said.
+
+    Without --purpose the list is for supervision (datenschutzkontrolle).
+    """
+    from anruflotse.records.model import AccessRefusedError, Purpose
+
+    stated = "datenschutzkontrolle" if purpose is None else purpose
     with opened(config, data) as store:
-        found = store.list(
-            accessor(who, role, purpose or "datenschutzkontrolle"), purpose or "datenschutzkontrolle", limit
-        )
+        try:
+            found = store.list(accessor(who, role, stated), stated, limit)
+        except AccessRefusedError as error:
+            typer.echo(f"anruflotse: {error}", err=True)
+            raise typer.Exit(1 if stated in set(Purpose) else 2) from None
     if as_json:
         for summary in found:
             emit(_listed(summary), as_json, "")
