@@ -20,7 +20,7 @@ OBJECTOR = "+493055507001"
 CALLER = "+493055507002"
 CANARY = "Zimtschneckenparadies"
 OBJECTED = f"Widerspruch! Ich heiße {CANARY} und möchte keine Aufzeichnung."
-STATED = f"Ich heiße {CANARY} und meine Mutter braucht einen Pflegegrad."
+STATED = f"Ich heiße {CANARY} und meine Mutter möchte Pflegegeld beantragen."
 WORDS = ("zimtschnecken", "paradies", "meine mutter", "möchte keine aufzeichnung")
 """Parts of the canary and of both utterances; what the recogniser made of them is added when it is known."""
 PIECE = 100

@@ -200,6 +200,8 @@ def in_force(models_folder: Path | None, fingerprint: str) -> models.Model:
         found = models.load(approved)
         if found.encoder == fingerprint:
             return found
-        told = "the approved model is of another encoder, using the shipped one; run anruflotse train"
-        _log.warning(told, version=found.version)
+        _log.warning(
+            "the approved model is of another encoder, using the shipped one; run anruflotse train",
+            version=found.version,
+        )
     return models.load()

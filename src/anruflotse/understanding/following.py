@@ -72,15 +72,21 @@ class Following:
         try:
             found = self._load()
         except UnderstandingError as error:
-            told = "the approved model cannot be loaded; the one before goes on (anruflotse models list)"
-            log.error(told, version=self.version, error=type(error).__name__)  # noqa: TRY400 - its text says no more
+            log.error(  # noqa: TRY400 - its text says no more
+                "the approved model cannot be loaded; the one before goes on (anruflotse models list)",
+                version=self.version,
+                error=type(error).__name__,
+            )
             return
         except Exception:
             log.exception("the approved model cannot be loaded; the one before goes on", version=self.version)
             return
         if found.strange:
-            told = "the approved model knows concerns this service does not; restart to use it with its catalogue"
-            log.warning(told, version=found.version, concerns=sorted(found.strange))
+            log.warning(
+                "the approved model knows concerns this service does not; restart to use it with its catalogue",
+                version=found.version,
+                concerns=sorted(found.strange),
+            )
             return
         self._fused = found
         log.info("another model is in force", version=found.version)
