@@ -147,7 +147,12 @@ def unrestrict(
 
 def reconcile(
     force: Annotated[
-        bool, typer.Option("--force", help="Give up what lacks its key or its row, even if that is nearly everything.")
+        bool,
+        typer.Option(
+            "--force",
+            help="Give up what lacks its key or its row, even if that is nearly everything, and accept entries of the "
+            "audit trail that an old key store does not know.",
+        ),
     ] = False,
     config: Config = None,
     data: Data = None,

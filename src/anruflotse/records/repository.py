@@ -212,12 +212,12 @@ class Records(Reading):
 
         The audit trail goes on after what a restore lost of it, with an entry that says so; without the master key it
         does not, and the result tells that. Raises `StoreError`, in particular when most records lack a half, which
-        `force` accepts.
+        `force` accepts; so it does entries of the trail beyond its signed heads, which an old key store leaves.
         """
         stores, now = self._opener.stores(), self._now()
         try:
             # First: as long as the trail is broken, nobody can read anything.
-            stores.trail.acknowledge_loss(self._clock.now())
+            stores.trail.acknowledge_loss(self._clock.now(), beyond=force)
             trail = True
         except StoreError:
             _log.error("The audit trail cannot go on; see anruflotse audit verify", exc_info=True)

@@ -75,7 +75,7 @@ class Trail:
         at = to_micros(now)
         self._heads.seal(at, self._begin(at))
 
-    def acknowledge_loss(self, now: datetime) -> Chained | None:
+    def acknowledge_loss(self, now: datetime, *, beyond: bool = False) -> Chained | None:
         """Go on after damage, with an entry that says so for good; None when there is nothing to go on after.
 
         To be called when the stores were reconciled. After an old backup of the rows was put back, the entries after
@@ -83,6 +83,10 @@ class Trail:
         hash for the one before it, and its subject is the hash of the last entry there is. When the heads themselves
         were damaged the result is `unsigned`, when only the tip was, `tip`. Entries beyond the signed ones, or changed
         where the head is, are damage that nothing excuses: then this raises `BrokenTrailError`. Raises `StoreError`.
+
+        Entries beyond the signed ones are also what an old copy of the key store leaves. With `beyond`, which a person
+        has to ask for, they are accepted if each follows from the one before, from the signed head on; the trail goes
+        on as `unsigned` then, and is never intact again, since nobody can tell them from entries made up.
         """
         at = to_micros(now)
         try:
@@ -92,7 +96,10 @@ class Trail:
         with self._rows.write() as connection:
             add_missing(connection, audit_tip, [{"id": 1, "seq": 0, "hash": FIRST}])
             tip, last = _tip(connection), _last(connection)
-            told = _judge(tip, last, self._sound_heads(key) if sound else None)
+            heads = self._sound_heads(key) if sound else None
+            if heads and beyond and last[0] > heads[0].seq and _follows(connection, heads[0]):
+                heads = None
+            told = _judge(tip, last, heads)
             if told is None:
                 return None
             before, result = told
@@ -201,6 +208,24 @@ def _judge(
         raise BrokenTrailError
     # The announced entry may have been there as well: its number must not be used again.
     return ends[-1], lost(last[0] + 1, ends[-1][0])
+
+
+def _follows(connection: Connection, head: Head) -> bool:
+    """Whether every entry from the one that `head` signs follows from the one before it."""
+    seq, before = head.seq, head.hash
+    rows = connection.execute(select(audit).where(audit.c.seq >= head.seq).order_by(audit.c.seq))
+    for row in rows:
+        chained = _chained(row)
+        if chained.seq == head.seq:
+            if chained.hash != head.hash:
+                return False
+            continue
+        if (chained.seq, chained.previous) != (seq + 1, before):
+            return False
+        if chained.hash != digest(chained.seq, chained.entry, before):
+            return False
+        seq, before = chained.seq, chained.hash
+    return True
 
 
 def _untouched(connection: Connection) -> tuple[int, str]:
