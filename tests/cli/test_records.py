@@ -41,6 +41,7 @@ def seal(data: Path, age: timedelta = timedelta()) -> str:
                 target="sip:krankengeld@127.0.0.1:5090",
                 transcripts=(WORDS,),
                 ranking=(RankedConcern("krankengeld_anliegen", "krankengeld", 0.875),),
+                explanations=({"zone": "route", "thresholds": [{"name": "route", "at": 0.74, "found": 0.875}]},),
                 recording=Pcm(bytes(1600), 8000),
                 caller=NUMBER,
             )
@@ -108,11 +109,13 @@ def test_a_record_is_shown_for_a_purpose_and_the_access_is_logged(
     assert line["caller"] == NUMBER
     assert line["recording"] is True
     assert line["ranking"] == [{"concern": "krankengeld_anliegen", "department": "krankengeld", "probability": 0.875}]
+    assert line["explanations"] == [{"zone": "route", "thresholds": [{"name": "route", "at": 0.74, "found": 0.875}]}]
     assert line["legal_basis"] == "§ 284 SGB V i. V. m. Art. 6 Abs. 1 lit. e DSGVO"
     assert run(data, *arguments) == 0
     shown = capsys.readouterr().out
     assert WORDS in shown
     assert "krankengeld_anliegen krankengeld 0.875" in shown
+    assert "zone route: route 88% of 74%" in shown
     assert trail(data) == [("frau.beispiel", "datenschutz", "betroffenenrechte", "text", "granted")] * 2
 
 
