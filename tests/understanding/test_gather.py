@@ -29,7 +29,7 @@ def test_a_sound_line_has_nothing_wrong() -> None:
         ({"text": "…"}, "no word"),
         ({"text": 3}, "must be there"),
         ({"concern": "pfelge"}, "unknown concern pfelge"),
-        ({"persona": "p61"}, "unknown persona p61"),
+        ({"persona": "p101"}, "unknown persona p101"),
         ({"persona": "p1"}, "unknown persona"),
         ({"register": "loud"}, "unknown register"),
         ({"second": "fremd"}, "unknown second"),
@@ -76,7 +76,10 @@ def test_the_same_words_under_two_concerns_go_but_nearly_the_same_stay() -> None
 def test_held_out_personas_never_reach_what_is_learnt(tmp_path: Path) -> None:
     (tmp_path / "written").mkdir()
     (tmp_path / "written" / "gone.jsonl").write_text("")
-    gather.write([entry("Pflegegrad bitte"), entry("Wat is mit Pflege", persona="p09")], DEPARTMENTS, tmp_path)
+    gather.write(
+        [entry("Pflegegrad bitte"), entry("Wat is mit Pflege", persona="p09"), entry("Pflege", persona="p99")],
+        DEPARTMENTS, tmp_path,
+    )  # fmt: skip
     assert [file.name for file in (tmp_path / "written").iterdir()] == ["pflege.jsonl"]
     (learnt,) = corpus.read([tmp_path / "written" / "pflege.jsonl"])
     (held,) = corpus.read([tmp_path / "held_out" / "written.jsonl"])

@@ -75,8 +75,8 @@ class Advised:
         """The concerns to choose among; empty when nobody is to be asked."""
         finding, masses = safety.judge(text), _masses(ranking.concerns)
         bare = finding.heard is not None and not finding.rest
-        alarm = max(masses.get(name, 0.0) for name in _ALARM_CLASSES)
-        if finding.heard in _ALARMS or bare or alarm >= self._thresholds.likely:
+        alarm = any(masses.get(name, 0.0) >= self._thresholds.likely_of(name)[1] for name in _ALARM_CLASSES)
+        if finding.heard in _ALARMS or bare or alarm:
             return []
         outside = masses.get(SPECIAL["ausserhalb"], 0.0)
         first, mass = max(masses.items(), key=lambda item: item[1])

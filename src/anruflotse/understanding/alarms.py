@@ -80,10 +80,11 @@ def alarms(lines: Sequence[Line], rankings: Sequence[Ranking], thresholds: Thres
     rows = []
     for concern, (heard, kind) in ALARMS.items():
         masses = [_mass(ranking, SPECIAL[concern]) for ranking in rankings]
+        likely = thresholds.likely_of(SPECIAL[concern])[1]
         # None for no alarm, else whether it is certain.
         answers: dict[str, list[bool | None]] = {
             "rules": [found.certain if found.heard == heard else None for found in findings],
-            "model": [mass >= thresholds.sure if mass >= thresholds.likely else None for mass in masses],
+            "model": [mass >= thresholds.sure if mass >= likely else None for mass in masses],
             "both": [decision.certain if decision.kind is kind else None for decision in decisions],
         }
         if any(line.concern == concern for line in lines):
@@ -146,7 +147,7 @@ def main(arguments: Sequence[str] | None = None, tell: Callable[[str], None] = p
     for likely in LIKELY:
         for sure in SURE if likely == LIKELY[0] else SURE[:1]:
             tell(f"\nlikely {likely}, sure {sure}, {len(lines)} sentences")
-            tell(table(alarms(lines, rankings, replace(usual, likely=likely, sure=sure))))
+            tell(table(alarms(lines, rankings, replace(usual, likely=likely, likely_objection=likely, sure=sure))))
 
 
 if __name__ == "__main__":

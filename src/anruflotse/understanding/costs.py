@@ -33,13 +33,14 @@ _REPLAYS = 3
 _ROUNDS = 3
 """The search ends when a round over all thresholds changes nothing, at the latest after so many."""
 _STEPS: dict[str, tuple[float, ...]] = {
-    "route": tuple(round(0.50 + 0.02 * i, 2) for i in range(25)),
-    "outside": tuple(round(0.05 + 0.05 * i, 2) for i in range(12)),
-    "confirm": tuple(round(0.20 + 0.05 * i, 2) for i in range(13)),
-    "choose": tuple(round(0.30 + 0.10 * i, 2) for i in range(7)),
-    "second": (0.05, 0.10, 0.15, 0.20, 0.30),
+    "route": (*(round(0.50 + 0.02 * i, 2) for i in range(25)), 0.985, 0.99),
+    "outside": tuple(round(0.05 + 0.05 * i, 2) for i in range(18)),
+    "confirm": tuple(round(0.05 + 0.05 * i, 2) for i in range(16)),
+    "choose": tuple(round(0.10 + 0.10 * i, 2) for i in range(9)),
+    "second": (0.01, 0.02, 0.05, 0.10, 0.15, 0.20, 0.30),
 }
-"""What is tried for each threshold. `likely` and `sure` are not chosen here: they are the alarms', recall first."""
+"""What is tried for each threshold. `likely`, `likely_objection` and `sure` are the alarms': not chosen here, recall
+first."""
 _PRECISION_WORTH, _WISH_WORTH = 1000.0, 100.0
 """What a missed demand weighs against turns: precision above all, then the wishes, then the cost."""
 
@@ -116,8 +117,8 @@ def choose_thresholds(
     """The thresholds of the least expected cost on `lines`, which should be of people nothing was learnt from.
 
     Each threshold is tried in turn at fixed steps, the others kept, until nothing gets better; dialogues are played
-    with the simulated caller. `start` also gives what is not chosen (`likely`, `sure`). Raises CorpusError when there
-    are fewer than two lines, or a concern is unknown.
+    with the simulated caller. `start` also gives what is not chosen (`likely`, `likely_objection`, `sure`). Raises CorpusError when
+    there are fewer than two lines, or a concern is unknown.
     """
     start = start or Thresholds()
     said = prepared(lines, classifier, lambda share: progress(share / 4))

@@ -115,7 +115,8 @@ def _applied(kind: DecisionKind, ranking: Ranking, thresholds: Thresholds) -> tu
     masses: dict[str, float] = {}
     for one in ranking.concerns:
         masses[one.department] = masses.get(one.department, 0.0) + one.probability
-    alarm = masses.get(_ALARMS.get(kind, ""), 0.0)
+    stand_in = _ALARMS.get(kind, "")
+    alarm, likely = masses.get(stand_in, 0.0), thresholds.likely_of(stand_in)[0]
     ours = sorted((mass for name, mass in masses.items() if name not in SPECIAL.values()), reverse=True)
     first, second = (*ours, 0.0, 0.0)[:2]
     found = {
@@ -124,10 +125,10 @@ def _applied(kind: DecisionKind, ranking: Ranking, thresholds: Thresholds) -> tu
         "choose": first + second,
         "second": second,
         "outside": masses.get(SPECIAL["ausserhalb"], 0.0),
-        "likely": alarm,
+        likely: alarm,
         "sure": alarm,
     }
-    looked_at = ("likely", "sure") if kind in _ALARMS else _LOOKED_AT[kind]
+    looked_at = (likely, "sure") if kind in _ALARMS else _LOOKED_AT[kind]
     return tuple(Applied(name, getattr(thresholds, name), found[name]) for name in looked_at)
 
 

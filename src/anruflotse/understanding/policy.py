@@ -26,7 +26,9 @@ class Thresholds:
 
     `route`, `confirm`: of the likeliest department. `choose`: of the two likeliest together, when the second has at
     least `second`. `outside`: of everything out of scope. `likely`, `sure`: of an emergency, an objection or a wish
-    for a human by the classifier alone; likely is asked about once, sure is acted upon.
+    for a human by the classifier alone; likely is asked about once, sure is acted upon. For an objection, which the
+    rules hear well and whose question is the strangest to be asked for nothing, `likely_objection` takes the place of
+    `likely`.
     """
 
     route: float = 0.80
@@ -34,7 +36,8 @@ class Thresholds:
     choose: float = 0.60
     second: float = 0.15
     outside: float = 0.45
-    likely: float = 0.30
+    likely: float = 0.05
+    likely_objection: float = 0.30
     sure: float = 0.90
 
     def __post_init__(self) -> None:
@@ -43,10 +46,15 @@ class Thresholds:
             if not 0 <= getattr(self, field.name) <= 1:
                 message = f"understanding.{field.name} is {getattr(self, field.name)}: it must be between 0 and 1"
                 raise UnderstandingError(message)
-        for lower, upper in (("confirm", "route"), ("likely", "sure")):
+        for lower, upper in (("confirm", "route"), ("likely", "sure"), ("likely_objection", "sure")):
             if getattr(self, lower) > getattr(self, upper):
                 message = f"understanding.{lower} must not exceed understanding.{upper}"
                 raise UnderstandingError(message)
+
+    def likely_of(self, department: str) -> tuple[str, float]:
+        """Which threshold makes an alarm by the classifier likely, and its value; `department` is its stand-in."""
+        name = "likely_objection" if department == _OBJECTION else "likely"
+        return name, getattr(self, name)
 
 
 def measured(folder: Path = SHIPPED, **changed: float | None) -> Thresholds:
@@ -78,7 +86,7 @@ class Policy:
         finding = finding or safety.judge(text)
         masses = _masses(ranking.concerns)
         alarms = {
-            kind: self._alarm(finding, heard, masses.get(department, 0.0))
+            kind: self._alarm(finding, heard, masses.get(department, 0.0), self.thresholds.likely_of(department)[1])
             for heard, department, kind in (
                 (safety.EMERGENCY, _EMERGENCY, DecisionKind.EMERGENCY),
                 (safety.OBJECTION, _OBJECTION, DecisionKind.OBJECTION),
@@ -137,7 +145,7 @@ class Policy:
             return Decision(DecisionKind.CHOOSE, tops)
         return Decision(DecisionKind.ASK_AGAIN)
 
-    def _alarm(self, finding: safety.Finding, heard: str, mass: float) -> bool | None:
+    def _alarm(self, finding: safety.Finding, heard: str, mass: float, likely: float) -> bool | None:
         """True for certain, False to be asked about, None for no alarm."""
         if finding.heard == heard:
             # A mere question ("warum wird das aufgezeichnet?") stays one, however sure the classifier is.
@@ -147,7 +155,7 @@ class Policy:
             return False if mass >= self.thresholds.sure else None
         if mass >= self.thresholds.sure:
             return True
-        return False if mass >= self.thresholds.likely else None
+        return False if mass >= likely else None
 
 
 def _masses(concerns: Iterable[Ranked]) -> dict[str, float]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _FREQUENT_PIECES, _FREQUENT_WORDS = 100_000, 40_000
+TUNED = "tuned.npz"
+"""What `--go-on` goes on from: the tuned weights in float32, never shipped."""
 _START = 4_000
 """So many sentences tell the head's first weights."""
 
@@ -38,11 +40,12 @@ def main() -> None:
         "--corpus",
         type=Path,
         nargs="*",
-        default=learnt(),
-        help="JSONL with text and intent; default: all that ships "
-        "but utterances_seed, which stays unheard so that the encoder can be examined on other authors",
+        default=list(corpus.SHIPPED),
+        help="JSONL with text and intent; default: all that ships",
     )
     parser.add_argument("--epochs", type=int, default=4, help="0 exports the encoder as it is")
+    parser.add_argument("--rate", type=float, default=network.RATE, help="highest learning rate of the encoder")
+    parser.add_argument("--go-on", type=Path, help="folder of an earlier run, to tune its encoder further")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2, help="threads to tune with")
     arguments = parser.parse_args()
@@ -60,6 +63,8 @@ def main() -> None:
     pruned, keep = vocabulary.prune(full, [*seen, *shipped, *map(str.lower, shipped), PREFIX], base.pieces)
     tokenizer = Tokenizer.from_str(pruned)
     encoder = network.Encoder(base, keep)
+    if arguments.go_on:
+        network.load(encoder, arguments.go_on / TUNED)
     report(f"{len(texts)} sentences, {len(concerns)} concerns, {len(keep)} word pieces")
     if arguments.epochs:
         some = np.random.default_rng(arguments.seed).permutation(len(texts))[:_START]
@@ -71,19 +76,15 @@ def main() -> None:
         network.tune(
             encoder, tokenizer, texts, labels, head=(start.coef_, start.intercept_, centre, scale),
             words=set(frequent[:_FREQUENT_WORDS]), report=report,
-            plan=network.Plan(arguments.epochs, arguments.seed, arguments.workers),
+            plan=network.Plan(arguments.epochs, arguments.seed, arguments.workers, arguments.rate),
         )  # fmt: skip
     arguments.out.mkdir(parents=True, exist_ok=True)
+    network.save(encoder, arguments.out / TUNED)
     (arguments.out / "tokenizer.json").write_text(pruned, encoding="utf-8")
     network.export(encoder, arguments.out / "encoder.onnx")
     card = tuned_on(arguments.corpus, len(texts), arguments.epochs) | {"sha256": hashes(arguments.out)}
     (arguments.out / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     report(f"wrote {arguments.out / 'encoder.onnx'}: {(arguments.out / 'encoder.onnx').stat().st_size / 1e6:.1f} MB")
-
-
-def learnt() -> list[Path]:
-    """The shipped files the encoder is tuned on."""
-    return [file for file in corpus.SHIPPED if file.name != "utterances_seed.jsonl"]
 
 
 def tuned_on(files: Sequence[Path], sentences: int, epochs: int) -> dict[str, str]:

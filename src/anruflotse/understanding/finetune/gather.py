@@ -1,8 +1,9 @@
 """`python -m anruflotse.understanding.finetune.gather FOLDER...`: what authors wrote becomes the shipped corpus.
 
-Authors write JSONL anywhere: `text`, `concern`, `persona` (p01 to p60), `register`, and `second` where a caller has two
+Authors write JSONL anywhere: `text`, `concern`, `persona` (p01 to p100), `register`, and `second` where a caller has two
 concerns. Each line is checked, near-duplicates are dropped, and the rest goes to `data/written/` by concern; what
-held-out personas say goes to `data/held_out/written.jsonl` instead. The files are written anew.
+held-out personas say goes to `data/held_out/written.jsonl` instead, and what the fresh ones say to
+`data/held_out/fresh.jsonl`. The files are written anew.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from anruflotse.understanding import corpus, training
 from anruflotse.understanding.classifier import SPECIAL
 
 REGISTERS = frozenset({"spoken", "short", "story", "broken", "formal", "angry", "dialect"})
-_PERSONA = re.compile(r"p(0[1-9]|[1-5]\d|60)")
+_PERSONA = re.compile(r"p(0[1-9]|[1-9]\d|100)")
 _SAME = 0.8
 """Jaccard similarity of letter trigrams from which the later of two sentences adds nothing."""
 
@@ -48,7 +49,7 @@ def main() -> None:
         tell(f"dropped {count}: {reason}")
     write(kept, departments, arguments.out)
     total, held = (
-        Counter(entry["concern"] for entry in kept if not test or entry["persona"] in corpus.HELD_OUT_PERSONAS)
+        Counter(entry["concern"] for entry in kept if not test or place(entry).startswith("held_out"))
         for test in (False, True)
     )
     tell(f"{'concern':<28}{'written':>9}{'held out':>9}")
@@ -124,14 +125,21 @@ def write(entries: list[dict[str, Any]], departments: dict[str, str], out: Path)
         line = {"text": entry["text"], "intent": entry["concern"], "department": departments[entry["concern"]],
                 "persona": entry["persona"], "register": entry["register"], "origin": "written"}  # fmt: skip
         line |= {"second": entry["second"]} if "second" in entry else {}
-        held = entry["persona"] in corpus.HELD_OUT_PERSONAS
-        file = out / ("held_out/written.jsonl" if held else f"written/{entry['concern']}.jsonl")
-        texts.setdefault(file, []).append(json.dumps(line, ensure_ascii=False) + "\n")
+        texts.setdefault(out / place(entry), []).append(json.dumps(line, ensure_ascii=False) + "\n")
     for file in (out / "written").glob("*.jsonl"):
         file.unlink()
     for file, lines in texts.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("".join(lines), encoding="utf-8")
+
+
+def place(entry: dict[str, Any]) -> str:
+    """The file for `entry`, by who says it and what it is about."""
+    if entry["persona"] in corpus.HELD_OUT_PERSONAS:
+        return "held_out/written.jsonl"
+    if entry["persona"] in corpus.FRESH_PERSONAS:
+        return "held_out/fresh.jsonl"
+    return f"written/{entry['concern']}.jsonl"
 
 
 def tell(line: str) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _DROPOUT = 0.1
 _BATCH = 64
-_RATE, _HEAD_RATE = 2e-4, 1e-3
+RATE, _HEAD_RATE = 2e-4, 1e-3
 _SMOOTHING = 0.05
 _CONTRAST, _CONTRAST_TEMPERATURE = 0.3, 0.1
 _MASKED = -1e4
@@ -43,11 +43,12 @@ _TOLD = 20
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long to tune, from which seed, and with how many threads."""
+    """How long to tune, from which seed, with how many threads, and how fast at most (learning rate)."""
 
     epochs: int
     seed: int = 1
     workers: int = 2
+    rate: float = RATE
 
 
 class _Layer(nn.Module):
@@ -154,7 +155,7 @@ def tune(
     weight = torch.tensor((counts.mean() / np.maximum(counts, 1)) ** 0.5, dtype=torch.float32)
     learnt = [p for p in encoder.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(
-        [{"params": learnt, "lr": _RATE}, {"params": linear.parameters(), "lr": _HEAD_RATE}],
+        [{"params": learnt, "lr": plan.rate}, {"params": linear.parameters(), "lr": _HEAD_RATE}],
         weight_decay=0.01, fused=True)  # fmt: skip
     steps = plan.epochs * math.ceil(len(texts) / _BATCH)
 
@@ -245,6 +246,18 @@ def _contrast(x: Any, target: Any) -> Any:
     paired = same.sum(1)
     each = (log * same).sum(1) / paired.clamp(min=1)
     return -(each * (paired > 0)).sum() / (paired > 0).sum().clamp(min=1)
+
+
+def save(encoder: Encoder, path: Path) -> None:
+    """Write what tuning changes (all but the word embeddings) in float32, for `load`."""
+    tuned = {name: p.detach().numpy() for name, p in encoder.named_parameters() if p.requires_grad}
+    np.savez(path, **tuned)
+
+
+def load(encoder: Encoder, path: Path) -> None:
+    """Take over what `save` has written; word embeddings stay, so the vocabulary may have grown since."""
+    with np.load(path) as tuned:
+        encoder.load_state_dict({name: torch.from_numpy(tuned[name]) for name in tuned.files}, strict=False)
 
 
 def export(encoder: Encoder, path: Path) -> None:
