@@ -60,6 +60,13 @@ async def test_a_prompt_that_cannot_be_spoken_is_missing(catalogue: Catalogue, t
         await BookAnnouncer(broken).audio(Play(Prompt.NOTICE), 8000)
 
 
+def test_only_callers_about_data_protection_hear_the_officer_named(catalogue: Catalogue) -> None:
+    directory = CatalogueDirectory(catalogue, Gatekeeper(Gate({}), FakeClock()))
+    ordinary = [one for one in catalogue.concerns.values() if one.department in catalogue.departments]
+    told = [one.key for one in ordinary if directory.candidate(one.key, one.department, NOW).privacy]
+    assert told == ["datenschutz"]
+
+
 def test_a_choice_names_its_two_concerns_in_order() -> None:
     assert gaps(Play(Prompt.CHOOSE, concerns=("pflege", "reha_kur"))) == {"erstes": "pflege", "zweites": "reha_kur"}
 

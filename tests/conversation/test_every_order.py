@@ -14,6 +14,7 @@ from anruflotse.conversation.actions import (
     Action,
     AwaitSpeech,
     Count,
+    Destination,
     DropEverything,
     Goal,
     HangUp,
@@ -114,6 +115,11 @@ class Witness:
     def saw(self, event: Event, before: State, after: State, actions: tuple[Action, ...]) -> None:
         if isinstance(event, Answered) and before == State():
             self.may_record = event.may_record
+            if event.objected:
+                self.objected = True
+                assert after.objected
+                assert Play(Prompt.NOTICE) not in actions, "asked once more to say what was said before"
+                assert Transfer(Destination(Goal.HUMAN)) in actions, "made to wait for a person"
         if isinstance(event, NoticeFinished) and before.stage == "notice":
             self.notice_heard = True
         if event == PromptFinished(Prompt.NOTICE) and before.stage == "notice":
@@ -184,11 +190,15 @@ class AnyOrder(RuleBasedStateMachine):
         self.state = State()
         self.witness = Witness()
 
-    @initialize(before=st.lists(EVENTS, max_size=1), may_record=st.sampled_from([True, True, True, False]))
-    def the_phone_is_answered(self, before: list[Event], may_record: bool) -> None:
+    @initialize(
+        before=st.lists(EVENTS, max_size=1),
+        may_record=st.sampled_from([True, True, True, False]),
+        objected=st.sampled_from([False, False, False, False, True]),
+    )
+    def the_phone_is_answered(self, before: list[Event], may_record: bool, objected: bool) -> None:
         for event in before:
             self._take(event)
-        self._take(Answered(may_record))
+        self._take(Answered(may_record, objected))
 
     @rule(event=EVENTS)
     def happens(self, event: Event) -> None:

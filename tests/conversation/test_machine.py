@@ -111,6 +111,25 @@ def test_a_sure_concern_is_announced_then_transferred_then_kept() -> None:
     assert talk.state.ended
 
 
+def test_who_asks_about_data_protection_hears_who_is_in_charge_of_it() -> None:
+    talk = asked()
+    announced = talk.stated(Verdict.ROUTE, Candidate("datenschutz", "recht", privacy=True))
+    assert announced[0] == Play(Prompt.CONNECT_PRIVACY, department="recht")
+    assert talk.tell(PromptFinished(Prompt.CONNECT_PRIVACY)) == (Transfer(Destination(Goal.DEPARTMENT, "recht")),)
+
+
+def test_who_objected_for_future_calls_is_neither_asked_nor_recorded_but_put_through() -> None:
+    talk = Talk(Answered(objected=True))
+    assert talk.last == (
+        DropEverything(),
+        Play(Prompt.CONNECT_OBJECTED_BEFORE),
+        Attend(Attention.NONE),
+        Transfer(Destination(Goal.HUMAN)),
+    )
+    assert talk.tell(RecorderStopped(), TransferSucceeded())[-1] == Count(Tally.OBJECTION)
+    assert talk.state.ended
+
+
 def test_the_caller_may_speak_over_the_question_but_not_over_the_notice() -> None:
     talk = Talk(Answered())
     assert talk.tell(SpeechStarted()) == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from anruflotse.yamlshape import ShapeError
 
 DEPARTMENTS = {"krankengeld": "Krankengeld & Familienleistungen", "pflegekasse": "Pflegekasse"}
 CONCERNS = {"krankengeld": "Ihr Krankengeld oder Ihre Krankmeldung", "pflege": "die Pflegeversicherung", "notfall": ""}
+SETTINGS = {"versicherer", "kontakt", "zeiten", "taste_widerspruch", "taste_mensch"}
 FILLINGS = Fillings(DEPARTMENTS, CONCERNS, "mkk", "unsere Datenschutzbeauftragte", "montags bis freitags")
 SHIPPED = Path(__file__).parents[2] / "src" / "anruflotse" / "speech" / "prompts.de.yaml"
 
@@ -61,7 +63,7 @@ def test_gaps_are_filled_from_catalogue_and_settings(tmp_path: Path) -> None:
     assert prompts.text("bestaetigen", anliegen="pflege") == "Es geht um die Pflegeversicherung, richtig?"
     assert "die Pflegeversicherung" in prompts.text("auswahl", erstes="krankengeld", zweites="pflege")
     assert "montags bis freitags" in prompts.text("niemand_erreichbar")
-    assert "unsere Datenschutzbeauftragte" in prompts.text("datenschutz_kontakt")
+    assert "unsere Datenschutzbeauftragte" in prompts.text("datenschutz_verbinde")
     assert "mkk" in prompts.text("hinweis")
 
 
@@ -116,7 +118,7 @@ async def test_prepare_speaks_everything_known_ahead_once(tmp_path: Path) -> Non
     prompts = book(tmp_path, voice)
     steps: list[tuple[int, int]] = []
     await prompts.prepare(lambda done, total: steps.append((done, total)))
-    fixed = sum(1 for gaps in GAPS.values() if not set(gaps) - {"versicherer", "kontakt", "zeiten"})
+    fixed = sum(1 for gaps in GAPS.values() if not set(gaps) - SETTINGS)
     assert len(voice.spoken) == fixed + 2 * len(DEPARTMENTS) + len([text for text in CONCERNS.values() if text])
     assert steps[-1] == (len(voice.spoken), len(voice.spoken))
     await prompts.prepare()
@@ -357,11 +359,27 @@ async def test_an_operators_own_catalogue_is_heard(tmp_path: Path) -> None:
         ("verbinde", '""', "nothing between the quotes"),
         ("verbinde", "7", "expected text, found the number 7"),
         ("bestaetigen", '"Richtig?"', "{anliegen} is missing"),
-        ("hinweis", '"{versicherer}. Wie kann ich helfen?"', "`Sprachassistent`"),
-        ("hinweis", '"{versicherer}, Sprachassistent. Sagen Sie Widerspruch oder 9, sonst 0."', "recorded"),
-        ("hinweis", '"{versicherer}, Sprachassistent. Ich zeichne auf. Drücken Sie 9 oder 0."', "`Widerspruch`"),
-        ("hinweis", '"{versicherer}, Sprachassistent. Ich zeichne auf. Widerspruch? Sonst 0."', "`9`"),
-        ("hinweis", '"{versicherer}, Sprachassistent. Ich zeichne auf. Widerspruch? Dann 9."', "`0`"),
+        ("hinweis", '"{versicherer}. Wie kann ich helfen? {taste_widerspruch} {taste_mensch}"', "`Sprachassistent`"),
+        (
+            "hinweis",
+            '"{versicherer}, Sprachassistent. Sagen Sie Widerspruch oder {taste_widerspruch}, sonst {taste_mensch}."',
+            "recorded",
+        ),
+        (
+            "hinweis",
+            '"{versicherer}, Sprachassistent. Ich zeichne auf. {taste_widerspruch} oder {taste_mensch}."',
+            "`Widerspruch`",
+        ),
+        (
+            "hinweis",
+            '"{versicherer}, Sprachassistent. Ich zeichne auf. Widerspruch? 9, sonst {taste_mensch}."',
+            "{taste_widerspruch} is",
+        ),
+        (
+            "hinweis",
+            '"{versicherer}, Sprachassistent. Ich zeichne auf. Widerspruch? {taste_widerspruch}, 0."',
+            "{taste_mensch} is missing",
+        ),
         ("hinweis", '"Sprachassistent. Ich zeichne auf. Widerspruch? Dann 9, sonst 0."', "{versicherer} is missing"),
         ("notfall", '"Ich verbinde Sie."', "`112`"),
         ("notfall_suizid", '"Wählen Sie die 112."', "Telefonseelsorge"),
@@ -377,6 +395,18 @@ def test_a_wrong_text_is_told_with_line_and_column(tmp_path: Path, key: str, tex
     assert (caught.value.line, caught.value.column) == (line, column)
     assert said in str(caught.value)
     assert str(caught.value).startswith(f"{own}, line {line}, column {column}: ")
+
+
+async def test_prompts_name_the_keys_that_are_set(tmp_path: Path) -> None:
+    voice = FakeSynthesiser()
+    keys = replace(FILLINGS, objection_key="5", human_key="#")
+    prompts = PromptBook(voice, voice="fake", cache=tmp_path / "cache", fillings=keys)
+    assert "Wenn nicht, 5 drücken" in prompts.text("hinweis")
+    assert prompts.text("widerspruch_nachfrage").endswith("die Taste 5.")
+    assert prompts.text("frage_stille").endswith("die Taste #.")
+    assert not [name for name in GAPS if "9" in load_catalogue().texts[name]], "a prompt names a key by itself"
+    await prompts.audio("mensch_nachfrage")
+    assert voice.spoken[-1].endswith("die Taste Raute.")
 
 
 @pytest.mark.parametrize("name", sorted(GAPS))
@@ -423,7 +453,11 @@ async def test_the_notice_says_what_it_must_within_twelve_seconds(tmp_path: Path
 
 
 async def test_a_notice_made_too_long_is_told_by_check(tmp_path: Path) -> None:
-    own = altered(tmp_path, "Für einen Menschen die 0.", "Für einen Menschen, wenn Ihnen das lieber ist, die 0.")
+    own = altered(
+        tmp_path,
+        "Für einen Menschen die {taste_mensch}.",
+        "Für einen Menschen, wenn Ihnen das lieber ist, die {taste_mensch}.",
+    )
     pico = PicoSynthesiser(speed=0.95)
     problems = await book(tmp_path, pico, catalogue=own, voice=pico.voice).check()
     assert len(problems) == 1

@@ -28,6 +28,8 @@ from anruflotse.understanding.second import two_concerns
 log = structlog.get_logger(__name__)
 
 OUTSIDE = "ausserhalb"
+PRIVACY = "datenschutz"
+"""The concern whose callers hear who the data protection officer is."""
 
 
 def gaps(play: Play) -> dict[str, str]:
@@ -120,7 +122,7 @@ class CatalogueDirectory:
         """See `Directory.candidate`."""
         route = self._catalogue.route(department, now)
         instead = route.alternative if route.alternative != HUMAN else None
-        return Candidate(concern, department, open=route.open, instead=instead)
+        return Candidate(concern, department, open=route.open, instead=instead, privacy=concern == PRIVACY)
 
     def targets(self, destination: Destination, now: datetime) -> Sequence[Target]:
         """See `Directory.targets`."""
@@ -154,6 +156,10 @@ class RecordKeeper:
     def healthy(self) -> bool:
         """See `Keeper.healthy`."""
         return self._healthy
+
+    def objected(self, number: str) -> bool:
+        """See `Keeper.objected`."""
+        return self._records.objected(number)
 
     def seal(self, draft: Draft) -> str:
         """See `Keeper.seal`."""

@@ -223,6 +223,8 @@ def make_prompts(settings: Settings, catalogue: Catalogue, engines: Engines | No
             insurer=settings.insurer.spoken_name,
             contact=settings.insurer.privacy_contact.spoken,
             hours=catalogue.hours_text("mensch"),
+            objection_key=settings.call.objection_key,
+            human_key=settings.call.human_key,
         ),
         catalogue=settings.prompts.file,
         recordings=settings.prompts.recordings,

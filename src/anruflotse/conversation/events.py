@@ -50,19 +50,25 @@ class Candidate:
     """A concern that may be meant, with the department for it and whether that department can be reached now.
 
     `instead` names the department the catalogue sends callers to while this one is closed; None means a person.
+    With `privacy` the caller is told whom to turn to about personal data (P16).
     """
 
     concern: str
     department: str
     open: bool = True
     instead: str | None = None
+    privacy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The call is up. `may_record` is False when the record store cannot take a record: then nothing is recorded."""
+    """The call is up. `may_record` is False when the record store cannot take a record: then nothing is recorded.
+
+    `objected` tells that this number objected earlier, for future calls too (Art. 21 GDPR).
+    """
 
     may_record: bool = True
+    objected: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,12 @@ def objection(state: State) -> Result:
     return to_human(state, Play(Prompt.CONNECT_OBJECTION), Tally.OBJECTION, drop=True, wait=False)
 
 
+def objected_before(state: State) -> Result:
+    """The caller's number is on the objection list (Art. 21 GDPR): no notice, no question, a person at once."""
+    state = replace(state, objected=True, may_record=False)
+    return to_human(state, Play(Prompt.CONNECT_OBJECTED_BEFORE), Tally.OBJECTION, drop=True, wait=False)
+
+
 def human_wish(state: State) -> Result:
     """The caller wants a person: at once, and nothing is kept of a call without a concern."""
     if state.stage in (Stage.TRANSFER, Stage.CLOSING):
@@ -128,7 +134,8 @@ def route(state: State, candidate: Candidate) -> Result:
     """The concern is known: to its department, to the one that stands in while it is closed, or to a person."""
     if candidate.open:
         goal = Destination(Goal.DEPARTMENT, candidate.department)
-        prompt = Play(Prompt.CONNECT, department=candidate.department)
+        announced = Prompt.CONNECT_PRIVACY if candidate.privacy else Prompt.CONNECT
+        prompt = Play(announced, department=candidate.department)
         return hand_over(state, goal, prompt, Tally.ROUTED, wait=True, drop=False)
     if candidate.instead is not None:
         goal = Destination(Goal.DEPARTMENT, candidate.instead)

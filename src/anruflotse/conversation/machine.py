@@ -95,6 +95,8 @@ def _react(state: State, event: Event) -> tuple[State, list[Action]]:
 def _answered(state: State, event: Answered) -> tuple[State, list[Action]]:
     if state.stage is not Stage.START:
         return state, []
+    if event.objected:
+        return handover.objected_before(state)
     return questions.give_notice(replace(state, may_record=event.may_record))
 
 

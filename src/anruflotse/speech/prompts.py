@@ -55,7 +55,8 @@ class Fillings:
     `departments` gives the spoken name of each department by its key (completes "Ich verbinde Sie mit der Abteilung
     ..."), `concerns` the accusative of each concern by its key (completes "Es geht um ..."); a concern without one is
     never asked about. `insurer` is the insurer's name as spoken, `contact` completes "Bei Fragen zum Datenschutz
-    erreichen Sie ...", `hours` completes "Sie erreichen uns ...".
+    erreichen Sie ...", `hours` completes "Sie erreichen uns ...". The keys are those of the settings, so that no
+    prompt can name another one.
     """
 
     departments: Mapping[str, str]
@@ -63,6 +64,8 @@ class Fillings:
     insurer: str
     contact: str
     hours: str
+    objection_key: str = "9"
+    human_key: str = "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class PromptBook:
     """Everything callers hear.
 
     A gap takes a *key* of the departments' catalogue (`abteilung="krankengeld"`), never a text; the gaps
-    `versicherer`, `kontakt` and `zeiten` are filled from the settings once and not passed at all.
+    `versicherer`, `kontakt`, `zeiten` and the keys are filled from the settings once and not passed at all.
     """
 
     def __init__(
@@ -108,7 +111,13 @@ class PromptBook:
         self._cache = PromptCache(cache)
         self._departments = dict(fillings.departments)
         self._concerns = {key: spoken for key, spoken in fillings.concerns.items() if spoken}
-        self._settings = {"versicherer": fillings.insurer, "kontakt": fillings.contact, "zeiten": fillings.hours}
+        self._settings = {
+            "versicherer": fillings.insurer,
+            "kontakt": fillings.contact,
+            "zeiten": fillings.hours,
+            "taste_widerspruch": fillings.objection_key,
+            "taste_mensch": fillings.human_key,
+        }
         self._recordings = recordings
         self._catalogue: Catalogue = load_catalogue(catalogue)
         self._ready: OrderedDict[tuple[str, tuple[str, ...]], Mapping[int, Pcm]] = OrderedDict()
