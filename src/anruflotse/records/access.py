@@ -45,12 +45,20 @@ class Kind(StrEnum):
     """Which record belongs to a reference."""
     FIND_NUMBER = "find_number"
     """Which records belong to a number."""
+    FIND_WINDOW = "find_window"
+    """Which records, or how many, were recorded within a stretch of time."""
     STATISTICS = "statistics"
     """Counters without a link to a call."""
     TRAIL = "trail"
     """Who accessed what."""
     RESTRICT = "restrict"
     """Restricting a record, and lifting that (Art. 18 GDPR)."""
+    RECTIFY = "rectify"
+    """Putting corrected text beside what was recognised (Art. 16 GDPR)."""
+    OBJECT = "object"
+    """Entering that the caller of a number has objected for the time to come, and withdrawing that (Art. 21 GDPR)."""
+    CASE = "case"
+    """Everything about the requests of persons: filing, reading, changing, attaching, destroying."""
     DESTROY = "destroy"
     """Making a record unreadable before its time (Art. 17 GDPR)."""
     ROTATE = "rotate"
@@ -68,13 +76,17 @@ _ALLOWED: dict[tuple[Role, Purpose], frozenset[Kind]] = {
             Kind.NUMBER,
             Kind.FIND_REFERENCE,
             Kind.FIND_NUMBER,
+            Kind.FIND_WINDOW,
             Kind.TRAIL,
             Kind.RESTRICT,
+            Kind.RECTIFY,
+            Kind.OBJECT,
+            Kind.CASE,
             Kind.DESTROY,
         }
     ),
     (Role.PRIVACY, Purpose.SUPERVISION): frozenset(
-        {Kind.LIST, Kind.TEXT, Kind.FIND_REFERENCE, Kind.STATISTICS, Kind.TRAIL}
+        {Kind.LIST, Kind.TEXT, Kind.FIND_REFERENCE, Kind.FIND_WINDOW, Kind.STATISTICS, Kind.TRAIL}
     ),
     (Role.MANAGEMENT, Purpose.STATISTICS): frozenset({Kind.STATISTICS}),
     (Role.OPERATIONS, Purpose.OPERATION): frozenset({Kind.STATISTICS, Kind.ROTATE}),

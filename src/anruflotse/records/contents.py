@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from anruflotse.records import flac
-from anruflotse.records.model import Draft, RankedConcern
+from anruflotse.records.model import Correction, Draft, RankedConcern
+from anruflotse.records.times import from_micros, to_micros
 
 SUMMARY = "summary"
 DETAILS = "details"
@@ -99,6 +100,28 @@ def details(plain: bytes) -> Details:
         processors=tuple(stored["processors"]),
         engines=tuple(stored["engines"]),
         notice_version=stored["notice_version"],
+    )
+
+
+def pack_correction(correction: Correction) -> bytes:
+    """A correction as it is sealed."""
+    told = {
+        "utterance": correction.utterance,
+        "text": correction.text,
+        "at": to_micros(correction.at),
+        "accessor": correction.accessor,
+    }
+    return _padded(told)
+
+
+def correction(plain: bytes) -> Correction:
+    """A correction as it was packed."""
+    stored = json.loads(plain)
+    return Correction(
+        utterance=int(stored["utterance"]),
+        text=str(stored["text"]),
+        at=from_micros(stored["at"]),
+        accessor=str(stored["accessor"]),
     )
 
 

@@ -63,6 +63,10 @@ class NotFoundError(AccessRefusedError):
     """There is no such record, or there is none any more."""
 
 
+class ConflictError(Exception):
+    """Somebody else was faster: look at what is there now, then do it again. Nothing was changed."""
+
+
 @dataclass(frozen=True, slots=True)
 class RankedConcern:
     """One line of the classifier's ranking: concern and department keys, probability 0..1."""
@@ -133,6 +137,20 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """What the person says was said or meant (Art. 16 GDPR), beside what was recognised, which stays as it is.
+
+    `utterance` is the index in `transcripts`, from 0; `at` when it was entered (UTC) and `accessor` by whom. Of several
+    for one utterance the last one counts.
+    """
+
+    utterance: int
+    text: str = field(repr=False)
+    at: datetime
+    accessor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """A record opened for a named accessor and purpose. Times in UTC.
 
@@ -155,6 +173,7 @@ class Record:
     notice_version: str
     legal_basis: str
     purpose: Purpose
+    corrections: tuple[Correction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,27 +191,57 @@ class Handed:
     second_concern: str | None = field(default=None, repr=False)
     department: str | None = field(repr=False)
     transcripts: tuple[str, ...] = field(repr=False)
+    corrections: tuple[Correction, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """The request of a person (Art. 15-21 GDPR) as `rights` wrote it: `body` is JSON, and opaque here.
+
+    `version` counts its changes from 1; `expires_at` is when it is destroyed. Times in UTC.
+    """
+
+    id: str
+    filed_at: datetime
+    expires_at: datetime
+    version: int
+    body: Mapping[str, object] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """Somebody who read a record: name, role, purpose and kind of access as the trail has them, `at` in UTC."""
+
+    accessor: str
+    role: str
+    purpose: str
+    act: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What a sweep did. `failed` counts records that resisted; `scrubbed` is False while a reader holds the log."""
+    """What a sweep did, to records and cases alike; `objections` are those whose time was over.
+
+    `failed` counts what resisted; `scrubbed` is False while a reader holds the log.
+    """
 
     deleted: int
     keys_destroyed: int
     failed: int
     scrubbed: bool
     at: datetime
+    objections: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """The state of the store. `deleted` and `keys_destroyed` count since the store was made.
+    """The state of the store. `deleted` and `keys_destroyed` count since the store was made, cases included.
 
     `overdue` records have expired and wait for the sweep (no read shows them); `overlong` ones expire later than the
     retention allows from today on, which means that the machine's clock was ahead when they were made. `restricted`
     records are open to rights handling only; `held` ones outlive their expiry, and for `reviews_due` of the restricted
-    ones the date of review has come.
+    ones the date of review has come. `cases` are requests of persons; `objections` numbers that are not recorded.
     """
 
     records: int
@@ -205,6 +254,8 @@ class Status:
     held: int
     reviews_due: int
     at: datetime
+    cases: int = 0
+    objections: int = 0
 
 
 @dataclass(frozen=True, slots=True)

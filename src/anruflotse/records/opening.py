@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from anruflotse.records import contents
-from anruflotse.records.model import Handed, Purpose, Record, Summary
+from anruflotse.records.model import Correction, Handed, Purpose, Record, Summary
 from anruflotse.records.stores.keystore import StoredKey
 from anruflotse.records.stores.rowstore import Sealed, StoredRow
 from anruflotse.records.times import from_micros
@@ -37,6 +37,11 @@ def record(vault: Vault, key: StoredKey, sealed: Sealed) -> Record:
         return _record(key, sealed, _plain(vault, key, sealed))
 
 
+def correction_field(number: int) -> str:
+    """What the correction of this number is bound to beside its record."""
+    return f"correction/{number}"
+
+
 def _record(key: StoredKey, sealed: Sealed, plain: Mapping[str, bytes]) -> Record:
     details = contents.details(plain[contents.DETAILS])
     return Record(
@@ -56,6 +61,7 @@ def _record(key: StoredKey, sealed: Sealed, plain: Mapping[str, bytes]) -> Recor
         notice_version=details.notice_version,
         legal_basis=sealed.row.legal_basis,
         purpose=Purpose(sealed.row.purpose),
+        corrections=_corrections(sealed, plain),
     )
 
 
@@ -76,12 +82,23 @@ def _handed(key: StoredKey, sealed: Sealed, plain: Mapping[str, bytes]) -> Hande
         department=told["department"],
         second_concern=details.second_concern,
         transcripts=details.transcripts,
+        corrections=_corrections(sealed, plain),
     )
+
+
+def _corrections(sealed: Sealed, plain: Mapping[str, bytes]) -> tuple[Correction, ...]:
+    """The corrections in their order. Raises `TamperedError` when one of them is gone from between the others."""
+    if sorted(sealed.corrections) != list(range(1, len(sealed.corrections) + 1)):
+        message = "A record does not open: one of its corrections is gone."
+        raise TamperedError(message)
+    return tuple(contents.correction(plain[correction_field(number)]) for number in sorted(sealed.corrections))
 
 
 def _plain(vault: Vault, key: StoredKey, sealed: Sealed) -> Mapping[str, bytes]:
     opened = vault.open_key(key)
     plain = {name: opened.open(name, value) for name, value in sealed.contents.items()}
+    for number, value in sealed.corrections.items():
+        plain[correction_field(number)] = opened.open(correction_field(number), value)
     bound = contents.binding(plain[contents.SUMMARY])
     if bound is not None:
         row, parts = bound

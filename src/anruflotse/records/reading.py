@@ -2,55 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
 import structlog
 
-from anruflotse.clock import Clock
 from anruflotse.records import contents, opening, statistics
 from anruflotse.records.access import Accessor, Kind, allowed
 from anruflotse.records.audit.entry import Chained
 from anruflotse.records.audit.trail import EVERYTHING, Filter
-from anruflotse.records.door import ID, Door, is_text
+from anruflotse.records.desk import ATTEMPTS, Desk, closed
+from anruflotse.records.door import ID, is_text
 from anruflotse.records.model import (
     REFERENCE,
     AccessRefusedError,
     Handed,
-    NotFoundError,
     Purpose,
+    Recipient,
     Record,
     Statistic,
     StoreError,
     Summary,
 )
 from anruflotse.records.restriction import Ground, Restriction
-from anruflotse.records.stores.keystore import Place, StoredKey
-from anruflotse.records.stores.opener import Opener
-from anruflotse.records.stores.rowstore import Sealed
-from anruflotse.records.times import FAR, to_micros
+from anruflotse.records.stores.keystore import START, Place
+from anruflotse.records.times import FAR, from_micros, to_micros
 from anruflotse.records.vault.keyring import UnknownMasterError
 from anruflotse.records.vault.master import TamperedError
 
 HUMAN_DESK = "mensch"
 """The department, as it were, of calls that were handed to the human desk."""
 
-_ATTEMPTS = 3
 _PAGE = 500
+_READING = (Kind.TEXT, Kind.AUDIO, Kind.CONCERN)
+"""What counts as having received something of a record."""
+
+list_ = list
+"""The type, where the method of this name hides it."""
 
 _log = structlog.get_logger(__name__)
 
 
-class Reading:
+class Reading(Desk):
     """The officers' side of `Records`; the software's own side is there."""
-
-    def __init__(self, opener: Opener, door: Door, clock: Clock, now: Callable[[], datetime]) -> None:
-        """Read from what `opener` opens; `now` is the latest time seen, `clock` what the clock says."""
-        self._opener = opener
-        self._door = door
-        self._clock = clock
-        self._now = now
 
     def list(self, accessor: Accessor, purpose: str, limit: int = 1000) -> tuple[Summary, ...]:
         """The newest `limit` records, newest first, without words and numbers; what cannot be opened is left out.
@@ -70,7 +65,7 @@ class Reading:
             keys = stores.keys.alive([sealed.row.id for sealed in page], now)
             for sealed in page:
                 key = keys.get(sealed.row.id)
-                if key is None or _closed(key, stated) or len(found) >= limit:
+                if key is None or closed(key, stated) or len(found) >= limit:
                     continue
                 try:
                     found.append(opening.summary(vault, key, sealed))
@@ -137,7 +132,7 @@ class Reading:
         if there is None:
             self._door.log(accessor, stated, Kind.FIND_REFERENCE, None, "not_found")
             return None
-        if _closed(there[0], stated):
+        if closed(there[0], stated):
             self._door.log(accessor, stated, Kind.FIND_REFERENCE, found, "refused_restricted")
             return None
         self._door.log(accessor, stated, Kind.FIND_REFERENCE, found, "granted")
@@ -157,6 +152,51 @@ class Reading:
             )
         self._door.log(accessor, stated, Kind.FIND_NUMBER, None, "granted" if found else "not_found")
         return found
+
+    def find_window(
+        self, start: datetime, end: datetime, accessor: Accessor, purpose: str, limit: int | None = None
+    ) -> tuple[str, ...]:
+        """The ids of the records that were recorded from `start` until before `end`, oldest first, `limit` at most.
+
+        A restricted record is as good as none for every purpose but rights handling. Raises `ValueError` for times
+        without a zone or an end that is not after the start; `AccessRefusedError`, `StoreError`.
+        """
+        stated, pages = self._window(start, end, accessor, purpose)
+        found: list[str] = []
+        for page in pages:
+            found += page
+            if limit is not None and len(found) >= limit:
+                found = found[:limit]
+                break
+        self._door.log(accessor, stated, Kind.FIND_WINDOW, None, "granted" if found else "not_found")
+        return tuple(found)
+
+    def count_window(self, start: datetime, end: datetime, accessor: Accessor, purpose: str) -> int:
+        """How many records `find_window` finds, to be asked before it is done. Raises as that does."""
+        stated, pages = self._window(start, end, accessor, purpose)
+        number = sum(map(len, pages))
+        self._door.log(accessor, stated, Kind.FIND_WINDOW, None, "granted" if number else "not_found")
+        return number
+
+    def recipients(self, record_id: str, accessor: Accessor) -> tuple[Recipient, ...]:
+        """Who really read this record (Art. 15(1)(c), Art. 19 GDPR), oldest first; also when it has ended.
+
+        Words, sound or concern; not who saw a line of a list. Raises `AccessRefusedError`, `StoreError`.
+        """
+        stated = self._door.admit(accessor, Purpose.RIGHTS, Kind.TRAIL, record_id)
+        self._door.log(accessor, stated, Kind.TRAIL, record_id, "granted")
+        entries = self._entries(Filter(subject=record_id), None) if ID.fullmatch(record_id) else []
+        return tuple(
+            Recipient(
+                accessor=one.entry.accessor,
+                role=one.entry.role,
+                purpose=one.entry.purpose,
+                act=one.entry.act,
+                at=from_micros(one.entry.at),
+            )
+            for one in reversed(entries)
+            if one.entry.act in _READING and one.entry.result == "granted"
+        )
 
     def restrict(
         self,
@@ -208,49 +248,35 @@ class Reading:
         self._door.log(accessor, stated, Kind.TRAIL, None, "granted")
         if not all(is_text(one) for one in (wanted.accessor, wanted.subject) if one):
             return ()
+        return tuple(reversed(self._entries(wanted, limit)))
+
+    def _entries(self, wanted: Filter, limit: int | None) -> list_[Chained]:
+        """The last `limit` entries of the trail that are `wanted`, newest first."""
         trail = self._opener.stores().trail
-        found: list[Chained] = []
+        found: list_[Chained] = []
         while page := trail.newest(found[-1].seq if found else None, _page_size(limit, len(found)), wanted):
             found += page
-        return tuple(reversed(found))
-
-    def _found(
-        self, record_id: str, fields: Sequence[str], accessor: Accessor, stated: Purpose, kind: Kind
-    ) -> tuple[StoredKey, Sealed]:
-        """The key and the row of a record that may be read now; else the refusal is in the trail."""
-        key, sealed = self._there(record_id, fields, accessor, stated, kind)
-        self._open_to(key, accessor, stated, kind)
-        return key, sealed
-
-    def _there(
-        self, record_id: str, fields: Sequence[str], accessor: Accessor, stated: Purpose, kind: Kind
-    ) -> tuple[StoredKey, Sealed]:
-        """The key and the row of a record that is there now, for whomever; else the refusal is in the trail."""
-        found = self._alive(record_id, fields)
-        if found is None:
-            self._door.log(accessor, stated, kind, record_id, "not_found")
-            message = "There is no such record: it never was, has expired or was destroyed."
-            raise NotFoundError(message)
         return found
 
-    def _open_to(self, key: StoredKey, accessor: Accessor, stated: Purpose, kind: Kind) -> None:
-        """Refuse what a restriction closes for this purpose."""
-        if _closed(key, stated):
-            self._door.log(accessor, stated, kind, key.id, "refused_restricted")
-            message = "This record is restricted (Art. 18 GDPR): it opens for the handling of rights only."
-            raise AccessRefusedError(message)
+    def _window(
+        self, start: datetime, end: datetime, accessor: Accessor, purpose: str
+    ) -> tuple[Purpose, Iterator[list_[str]]]:
+        """The purpose, and in pages the ids of what is readable for it of a stretch of time."""
+        stated = self._door.admit(accessor, purpose, Kind.FIND_WINDOW)
+        if start.tzinfo is None or end.tzinfo is None or end <= start:
+            self._door.log(accessor, stated, Kind.FIND_WINDOW, None, "refused_input")
+            message = "A stretch of time needs a start and a later end, both in a time zone."
+            raise ValueError(message)
+        return stated, self._recorded(to_micros(start), to_micros(end), stated)
 
-    def _alive(self, record_id: str, fields: Sequence[str]) -> tuple[StoredKey, Sealed] | None:
-        """The key and the row of a record that has not ended."""
-        now = to_micros(self._now())
-        stores = self._opener.stores()
-        sealed = stores.rows.get(record_id, fields) if ID.fullmatch(record_id) else None
-        key = stores.keys.alive([record_id], now).get(record_id) if sealed else None
-        if sealed is None or key is None:
-            return None
-        held = key.restriction is not None and key.restriction.held
-        expiry: object = sealed.row.expires_at  # SQLite keeps whatever somebody writes into it
-        return (key, sealed) if held or (isinstance(expiry, int) and now < expiry < FAR) else None
+    def _recorded(self, start: int, end: int, stated: Purpose) -> Iterator[list_[str]]:
+        now, stores = to_micros(self._now()), self._opener.stores()
+        held = stores.keys.all_held() if stated is Purpose.RIGHTS else ()
+        after = START
+        while page := stores.rows.window(start, end, now, held, after, _PAGE):
+            after = page[-1]
+            keys = stores.keys.alive([one for _, one in page], now)
+            yield [one for _, one in page if one in keys and not closed(keys[one], stated)]
 
     def _referred(self, reference: str) -> str | None:
         """The id of the record with this reference, ended or not; what has not the shape of one names none."""
@@ -269,7 +295,7 @@ class Reading:
         self, record_id: str, restriction: Restriction | None, accessor: Accessor, stated: Purpose, result: str
     ) -> None:
         """Wrap the record's key anew with another restriction."""
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             key, _sealed = self._found(record_id, [], accessor, stated, Kind.RESTRICT)
             stores = self._opener.stores()
             held = key.restriction if key.restriction and key.restriction.held else None
@@ -298,8 +324,3 @@ class Reading:
 def _page_size(limit: int | None, found: int) -> int:
     """How many entries to fetch next; 0 when there are enough."""
     return _PAGE if limit is None else min(_PAGE, limit - found)
-
-
-def _closed(key: StoredKey, purpose: Purpose) -> bool:
-    """Whether a restriction closes this record for this purpose."""
-    return key.restriction is not None and purpose is not Purpose.RIGHTS

@@ -24,6 +24,7 @@ from anruflotse.records import contents, opening
 from anruflotse.records.access import Accessor, Kind
 from anruflotse.records.audit.signing import Head
 from anruflotse.records.audit.verification import Verified
+from anruflotse.records.casework import Casework
 from anruflotse.records.door import ID, Door, is_text
 from anruflotse.records.model import (
     RETENTION_DAYS,
@@ -35,10 +36,12 @@ from anruflotse.records.model import (
     Swept,
     retention,
 )
+from anruflotse.records.objecting import Objecting
 from anruflotse.records.reading import Reading
+from anruflotse.records.rectifying import Rectifying
 from anruflotse.records.retention.latest import LatestTime
 from anruflotse.records.retention.reconciling import Reconciled
-from anruflotse.records.stores.keystore import RetiredMasterError
+from anruflotse.records.signatures import Signature, signed, signed_jws
 from anruflotse.records.stores.opener import Opener
 from anruflotse.records.stores.rowstore import StoredRow
 from anruflotse.records.times import from_micros, to_micros
@@ -58,7 +61,7 @@ _OFFICERS_REASONS = (DestroyReason.ERASED, DestroyReason.OBJECTED)
 _log = structlog.get_logger(__name__)
 
 
-class Records(Reading):
+class Records(Reading, Rectifying, Casework, Objecting):
     """The record store of one machine in one directory.
 
     Opened at first use, not when constructed: a store that is down then, or goes down later, makes `healthy` False and
@@ -152,12 +155,7 @@ class Records(Reading):
         packed = contents.pack(draft, opening.row_digest(row))
         sealed = {name: key.seal(name, plain) for name, plain in packed.items()}
         fingerprint = vault.fingerprint(draft.caller) if draft.caller and is_text(draft.caller) else None
-        try:
-            stores.keys.add(stored, caller=fingerprint, now=to_micros(now))
-        except RetiredMasterError:
-            # The master key was rotated between wrapping and storing; the new one is at hand now.
-            stored = vault.again(key, stored)
-            stores.keys.add(stored, caller=fingerprint, now=to_micros(now))
+        self._add_key(key, stored, fingerprint, now)
         try:
             stores.rows.add(row, sealed)
         except StoreError:
@@ -182,7 +180,9 @@ class Records(Reading):
                 self._door.log(accessor, stated, Kind.DESTROY, None, "not_found")
             return False
         stores = self._opener.stores()
-        if not stores.keys.existing([record_id]) and not stores.rows.existing([record_id]):
+        # A case is no record: `destroy_case` does that.
+        there = stores.keys.existing([record_id]) or stores.rows.existing([record_id])
+        if not there or stores.cases.existing(record_id):
             if accessor:
                 self._door.log(accessor, stated, Kind.DESTROY, record_id, "not_found")
             return False
@@ -260,6 +260,8 @@ class Records(Reading):
             held=stores.keys.held_count(to_micros(now)),
             reviews_due=stores.keys.restricted(review_until=to_micros(now)),
             at=now,
+            cases=stores.cases.alive(to_micros(now)),
+            objections=stores.objections.number(to_micros(now)),
         )
 
     def count(self, kind: str, department: str | None = None, decision: str | None = None) -> None:
@@ -274,6 +276,21 @@ class Records(Reading):
                 raise ValueError(message)
         day = self._clock.now().astimezone(DAY_ZONE).date().isoformat()
         self._opener.stores().rows.count(day, kind, department or "", decision or "")
+
+    def sign(self, payload: bytes, domain: str) -> Signature:
+        """Sign `payload` with the key of the audit trail, for a domain such as `report` (see `signatures`).
+
+        What was signed for one domain fits no other, and never passes as a head of the trail. `verify_signature` checks
+        it. Raises `ValueError` for what is no domain, `StoreError`.
+        """
+        return signed(payload, domain, self._opener.stores().trail.signing_key(self._clock.now()))
+
+    def sign_jws(self, signing_input: bytes) -> Signature:
+        """Sign a JWS (RFC 7515, EdDSA) over its signing input, with the same key.
+
+        Raises `ValueError` for what is none, `StoreError`.
+        """
+        return signed_jws(signing_input, self._opener.stores().trail.signing_key(self._clock.now()))
 
     def verify_trail(self, filed: tuple[Head, Ed25519PublicKey] | None = None) -> Verified:
         """Whether the audit trail is what it was; tells no entry, so anybody may ask. See `Trail.verify`."""

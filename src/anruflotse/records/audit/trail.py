@@ -111,6 +111,13 @@ class Trail:
         _log.warning("The audit trail was damaged; it goes on with an entry that says so")
         return chained
 
+    def signing_key(self, now: datetime) -> Ed25519PrivateKey:
+        """The key that signs, for other things than heads; only once the trail has begun, or it would look robbed.
+
+        Raises `StoreError`.
+        """
+        return self._begin(to_micros(now))
+
     def page(self, after: int, limit: int) -> list[Chained]:
         """The entries beyond number `after`, in their order."""
         found = select(audit).where(audit.c.seq > after).order_by(audit.c.seq).limit(limit)

@@ -190,7 +190,9 @@ class Reconciler:
 
     def _compared(self, started: int) -> Iterator[tuple[list[Tombstone], list[str], int]]:
         """In pages: records that are back, those that lack a half without a tombstone, and how many were looked at."""
-        for ids in pages(lambda after: self._rows.all(after, _BATCH)):
+        for ids in chain(
+            pages(lambda after: self._rows.all(after, _BATCH)), pages(lambda after: self._rows.all_cases(after, _BATCH))
+        ):
             keyed = self._keys.existing(ids)
             unkeyed = [one for one in ids if one not in keyed]
             # The tombstone of a key is written with its destruction, so it is there if it was destroyed just now.

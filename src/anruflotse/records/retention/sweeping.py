@@ -35,6 +35,7 @@ from anruflotse.records.retention.journal import KEPT, LIFTED, Entry, Journal
 from anruflotse.records.retention.paging import pages, places
 from anruflotse.records.retention.reconciling import Reconciled, Reconciler, too_many
 from anruflotse.records.stores.keystore import KeyStore
+from anruflotse.records.stores.objections import Objections
 from anruflotse.records.stores.rowstore import RowStore
 from anruflotse.records.times import to_micros
 
@@ -58,11 +59,12 @@ _log = structlog.get_logger(__name__)
 class Sweeper:
     """Keeps the two stores honest. Thread-safe: an erasure does not wait for a sweep, only for a batch of it."""
 
-    def __init__(self, keys: KeyStore, rows: RowStore, journal: Journal) -> None:
-        """Sweep `keys` and `rows`; erasures are entered in `journal`."""
+    def __init__(self, keys: KeyStore, rows: RowStore, journal: Journal, objections: Objections) -> None:
+        """Sweep `keys`, `rows` and `objections`; erasures are entered in `journal`."""
         self._keys = keys
         self._rows = rows
         self._journal = journal
+        self._objections = objections
         self._reconciler = Reconciler(keys, rows, journal)
         self._sweeping = threading.Lock()
         self._noting = threading.Lock()
@@ -156,8 +158,13 @@ class Sweeper:
             ending.destroy(ids, DestroyReason.EXPIRED, at, unless_held=True)
         for ids in places(lambda after: self._rows.due(at, after, _BATCH)):
             ending.destroy(ids, DestroyReason.EXPIRED, at, unless_held=True)
+        for ids in places(lambda after: self._rows.due_cases(at, after, _BATCH)):
+            # The key's expiry is the one that counts; the row's is older when the rows were put back from a backup.
+            alive = self._keys.alive(ids, at)
+            ending.destroy([one for one in ids if one not in alive], DestroyReason.EXPIRED, at)
         self._settle(ending, at, to_micros(now - _GRACE))
-        self._stale = self._stale or ending.keys_destroyed > 0
+        objections = self._objections.end(at)
+        self._stale = self._stale or ending.keys_destroyed > 0 or objections > 0
         self._rewrite(now)
         if unread is not None:
             raise unread
@@ -167,6 +174,7 @@ class Sweeper:
             failed=len(ending.failed),
             scrubbed=self.scrub(),
             at=now,
+            objections=objections,
         )
 
     def _follow_journal(self, ending: Destroyer, at: int) -> StoreError | None:

@@ -32,7 +32,7 @@ class Database(Protocol):
         ...
 
     def records(self) -> int | None:
-        """How many keys or records it holds, or None when it was never set up: then it may be set up from nothing."""
+        """How many keys, or records and cases, it holds; None when it was never set up, so that it may be now."""
         ...
 
     def alone(self) -> AbstractContextManager[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, func, inspect, select
@@ -31,10 +31,11 @@ class EngineDatabase(abc.ABC):
     _driver_error: type[Exception]
     """What the driver raises when it is used without SQLAlchemy."""
 
-    def __init__(self, name: str, main: Table, stranger: str, engine: Engine) -> None:
-        """`main` is the table that counts; one called `stranger` belongs into the other database."""
+    def __init__(self, name: str, main: Table, stranger: str, engine: Engine, also: Sequence[Table] = ()) -> None:
+        """`main` is the table that counts, `also` those beside it; one called `stranger` is the other database's."""
         self.name = name
         self._main = main
+        self._also = tuple(also)
         self._stranger = stranger
         self._engine = engine
 
@@ -62,9 +63,12 @@ class EngineDatabase(abc.ABC):
     def records(self) -> int | None:
         """See `Database.records`."""
         with self.read() as connection:
-            if not inspect(connection).has_table(self._main.name):
+            looked = inspect(connection)
+            if not looked.has_table(self._main.name):
                 return None
-            return connection.execute(select(func.count()).select_from(self._main)).scalar_one()
+            # A database of an earlier version lacks the others.
+            counted = [self._main, *(table for table in self._also if looked.has_table(table.name))]
+            return sum(connection.execute(select(func.count()).select_from(table)).scalar_one() for table in counted)
 
     def close(self) -> None:
         """See `Database.close`."""

@@ -173,6 +173,13 @@ class KeyStore:
         }
         return self._replace(key, wrapped, key.master, columns)
 
+    def put_off(self, key: StoredKey, after: StoredKey) -> bool:
+        """Replace the expiry of `key`, wrapped anew for that; False when it was changed or destroyed meanwhile.
+
+        For cases only: a record's expiry is that of its recording.
+        """
+        return self._replace(key, after.wrapped, after.master, {"expires_at": after.expires_at})
+
     def rewrap(self, moved: Sequence[tuple[StoredKey, StoredKey]]) -> int:
         """Replace how keys are wrapped, each given before and after; how many were not changed or destroyed meanwhile.
 

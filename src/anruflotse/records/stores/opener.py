@@ -21,12 +21,14 @@ from anruflotse.records.model import StoreError
 from anruflotse.records.retention import journal
 from anruflotse.records.retention.journal import Journal
 from anruflotse.records.retention.sweeping import Sweeper
+from anruflotse.records.stores.casestore import CaseStore
 from anruflotse.records.stores.database import Database
 from anruflotse.records.stores.keystore import KeyStore
+from anruflotse.records.stores.objections import Objections
 from anruflotse.records.stores.postgres import PostgresDatabase, parsed
 from anruflotse.records.stores.rowstore import RowStore
 from anruflotse.records.stores.sqlite import SqliteDatabase
-from anruflotse.records.stores.tables import keys, records, secrets
+from anruflotse.records.stores.tables import cases, keys, objections, records, secrets
 from anruflotse.records.vault.envelope import Vault
 from anruflotse.records.vault.keyring import Keyring, fitting
 from anruflotse.records.vault.master import LocalMaster
@@ -40,10 +42,12 @@ KEYS_FILE = "keys.sqlite"
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The two stores, open, the sweeper over them and the trail. None of it needs the master key."""
+    """What lies in the two stores, open, the sweeper over them and the trail. None of it needs the master key."""
 
     keys: KeyStore
     rows: RowStore
+    cases: CaseStore
+    objections: Objections
     sweeper: Sweeper
     trail: Trail
 
@@ -72,7 +76,7 @@ class Opener:
         self._ring = ring
         files = (
             SqliteDatabase("key store", self._keys_directory / KEYS_FILE, keys, records.name, busy_seconds),
-            SqliteDatabase("record store", directory / ROWS_FILE, records, keys.name, busy_seconds),
+            SqliteDatabase("record store", directory / ROWS_FILE, records, keys.name, busy_seconds, also=(cases,)),
         )
         self._key_database: Database
         self._row_database: Database
@@ -82,9 +86,16 @@ class Opener:
         else:
             rows_url, keys_url = _different(rows_url, keys_url)
             self._key_database = PostgresDatabase(
-                "key store", keys_url, keys, records.name, busy_seconds, rewritten=(keys.name, secrets.name)
+                "key store",
+                keys_url,
+                keys,
+                records.name,
+                busy_seconds,
+                rewritten=(keys.name, secrets.name, objections.name),
             )
-            self._row_database = PostgresDatabase("record store", rows_url, records, keys.name, busy_seconds)
+            self._row_database = PostgresDatabase(
+                "record store", rows_url, records, keys.name, busy_seconds, also=(cases,)
+            )
             self._files = files
         self._lock = threading.RLock()
         self._stores: Stores | None = None
@@ -99,11 +110,12 @@ class Opener:
                 self._stores = self._vault = None
                 self._open()
                 keys_, rows = KeyStore(self._key_database), RowStore(self._row_database)
-                sweeper = Sweeper(keys_, rows, Journal(self._directory / journal.FILE))
+                listed = Objections(self._key_database)
+                sweeper = Sweeper(keys_, rows, Journal(self._directory / journal.FILE), listed)
                 # Before the first read: the stores may have been put back from a backup.
                 sweeper.replay()
                 trail = Trail(self._row_database, self._key_database, lambda: self.vault().signing_key())
-                self._stores = Stores(keys_, rows, sweeper, trail)
+                self._stores = Stores(keys_, rows, CaseStore(self._row_database), listed, sweeper, trail)
             return self._stores
 
     def vault(self) -> Vault:

@@ -108,7 +108,14 @@ class PostgresDatabase(EngineDatabase):
     _driver_error = psycopg.Error
 
     def __init__(
-        self, name: str, url: str, main: Table, stranger: str, busy_seconds: float, rewritten: Sequence[str] = ()
+        self,
+        name: str,
+        url: str,
+        main: Table,
+        stranger: str,
+        busy_seconds: float,
+        rewritten: Sequence[str] = (),
+        also: Sequence[Table] = (),
     ) -> None:
         """Connect to nothing yet.
 
@@ -148,7 +155,7 @@ class PostgresDatabase(EngineDatabase):
             },
         )
         event.listen(engine, "connect", self._configure)
-        super().__init__(name, main, stranger, engine)
+        super().__init__(name, main, stranger, engine, also)
 
     @property
     def place(self) -> str:

@@ -6,7 +6,23 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, insert, not_, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    Select,
+    String,
+    and_,
+    delete,
+    func,
+    insert,
+    literal,
+    not_,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from anruflotse.records.model import Counter, DestroyReason, StoreError
 from anruflotse.records.stores.database import Database
@@ -14,8 +30,11 @@ from anruflotse.records.stores.keystore import Place
 from anruflotse.records.stores.tables import (
     Tombstone,
     add_missing,
+    attachments,
     bury,
+    cases,
     contents,
+    corrections,
     counters,
     due_page,
     is_due,
@@ -31,6 +50,11 @@ from anruflotse.records.stores.tables import (
 )
 from anruflotse.records.times import FAR
 
+_WHOLES: Final = (
+    (records, (contents.c.record_id, corrections.c.record_id)),
+    (cases, (attachments.c.case_id,)),
+)
+"""What is destroyed as a whole, with the columns by which its parts belong to it."""
 _PAGE: Final = 500
 """Contents fetched at once."""
 
@@ -67,6 +91,8 @@ class Sealed:
     row: StoredRow
     contents: Mapping[str, bytes] = field(repr=False)
     parts: frozenset[str] | None = None
+    corrections: Mapping[int, bytes] = field(default_factory=dict, repr=False)
+    """By their number, from 1."""
 
 
 class RowStore:
@@ -94,12 +120,45 @@ class RowStore:
             contents.c.record_id == record_id, contents.c.field.in_(fields)
         )
         parts = select(contents.c.field).where(contents.c.record_id == record_id)
+        corrected = select(corrections).where(corrections.c.record_id == record_id).order_by(corrections.c.number)
         with self.database.read() as connection:
             # The row last: if it is there, nobody has destroyed its parts between these looks.
             sealed = {found.field: found.sealed for found in connection.execute(wanted)}
             names = frozenset(connection.execute(parts).scalars())
+            corrected_by = {found.number: found.sealed for found in connection.execute(corrected)}
             row = connection.execute(select(records).where(records.c.id == record_id)).first()
-            return None if row is None else Sealed(_row(row), sealed, names)
+            return None if row is None else Sealed(_row(row), sealed, names, corrected_by)
+
+    def correct(self, record_id: str, number: int, sealed: bytes) -> bool:
+        """Commit the correction of this number; False when somebody was faster, or the record has ended."""
+        row = {"record_id": record_id, "number": number, "sealed": sealed}
+        there = select(corrections.c.number).where(corrections.c.record_id == record_id, corrections.c.number == number)
+        with self.database.write() as connection:
+            # Locked, so that nobody destroys it meanwhile or adds the same number.
+            mine = select(records.c.id).where(records.c.id == record_id).with_for_update()
+            if connection.execute(mine).first() is None or connection.execute(there).first() is not None:
+                return False
+            connection.execute(insert(corrections).values(row))
+            return True
+
+    def window(self, start: int, end: int, now: int, besides: Collection[str], after: Place, limit: int) -> list[Place]:
+        """A page of when records were recorded within [start, end), and their ids, oldest first, beyond `after`.
+
+        Of the unexpired ones and those of `besides`.
+        """
+        at, name = records.c.recorded_at, records.c.id
+        beyond = tuple_(at, name) > tuple_(literal(after[0], BigInteger), literal(after[1], String))
+        within = and_(at >= max(start, 1), at < min(end, FAR), beyond)
+        wanted = [within & not_(is_due(records, now))]
+        if besides:
+            wanted.append(within & is_due(records, now) & name.in_(besides))
+        with self.database.read() as connection:
+            found = [
+                (row.recorded_at, row.id)
+                for condition in wanted
+                for row in connection.execute(select(at, name).where(condition).order_by(at, name).limit(limit))
+            ]
+        return sorted(found)[:limit]
 
     def newest(
         self, now: int, field: str, limit: int, besides: Collection[str] = (), after: Place | None = None
@@ -155,26 +214,45 @@ class RowStore:
         """A page of the ids of all records."""
         return self._page(records.c.id > "", after, limit)
 
-    def existing(self, ids: Sequence[str]) -> set[str]:
-        """Which of `ids` have a row."""
+    def due_cases(self, now: int, after: Place, limit: int) -> list[Place]:
+        """A page of the cases whose row says that they have expired, earliest expiry first, beyond `after`."""
         with self.database.read() as connection:
-            return set(connection.execute(select(records.c.id).where(records.c.id.in_(ids))).scalars())
+            return [(row.expires_at, row.id) for row in connection.execute(due_page(cases, now, after, limit))]
+
+    def all_cases(self, after: str, limit: int) -> list[str]:
+        """A page of the ids of all cases."""
+        found = select(cases.c.id).where(cases.c.id > after).order_by(cases.c.id).limit(limit)
+        with self.database.read() as connection:
+            return list(connection.execute(found).scalars())
+
+    def existing(self, ids: Sequence[str]) -> set[str]:
+        """Which of `ids` have a row, as a record or a case."""
+        with self.database.read() as connection:
+            return {
+                one
+                for table in (records, cases)
+                for one in connection.execute(select(table.c.id).where(table.c.id.in_(ids))).scalars()
+            }
 
     def destroy(self, ids: Sequence[str], reason: DestroyReason, now: int) -> int:
-        """Delete these records with their contents, leave tombstones for all `ids`, return how many rows there were.
+        """Delete these records and cases whole, leave tombstones for all `ids`, return how many there were.
 
         Rows another process is destroying at this moment are left to it (PostgreSQL: `SKIP LOCKED`).
         """
-        mine = (
-            select(records.c.id).where(records.c.id.in_(ids)).order_by(records.c.id).with_for_update(skip_locked=True)
-        )
+        number = 0
         with self.database.write() as connection:
-            taken = list(connection.execute(mine).scalars())
-            # Not left to the foreign key: that would depend on a setting of the connection.
-            connection.execute(delete(contents).where(contents.c.record_id.in_(taken)))
-            connection.execute(delete(records).where(records.c.id.in_(taken)))
+            for table, parts in _WHOLES:
+                mine = select(table.c.id).where(table.c.id.in_(ids)).order_by(table.c.id)
+                taken = list(connection.execute(mine.with_for_update(skip_locked=True)).scalars())
+                if not taken:
+                    continue
+                # Not left to the foreign keys: that would depend on a setting of the connection.
+                for column in parts:
+                    connection.execute(delete(column.table).where(column.in_(taken)))
+                connection.execute(delete(table).where(table.c.id.in_(taken)))
+                number += len(taken)
             bury(connection, row_tombstones, ids, reason, now)
-            return len(taken)
+        return number
 
     def tombstones(self, ids: Sequence[str]) -> dict[str, Tombstone]:
         """The tombstones of those of `ids` that were destroyed here."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, create_engine, event
@@ -35,7 +35,9 @@ class SqliteDatabase(EngineDatabase):
 
     _driver_error = sqlite3.Error
 
-    def __init__(self, name: str, path: Path, main: Table, stranger: str, busy_seconds: float) -> None:
+    def __init__(
+        self, name: str, path: Path, main: Table, stranger: str, busy_seconds: float, also: Sequence[Table] = ()
+    ) -> None:
         """Open nothing yet; a lock is waited for. See `EngineDatabase` for the rest."""
         self._path = path
         self._file: tuple[int, int] | None = None
@@ -45,7 +47,7 @@ class SqliteDatabase(EngineDatabase):
         )
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
-        super().__init__(name, main, stranger, engine)
+        super().__init__(name, main, stranger, engine, also)
 
     @property
     def place(self) -> str:

@@ -132,6 +132,16 @@ heads = Table(
     Column("at", BigInteger, nullable=False),
     Column("signature", LargeBinary, nullable=False),
 )
+objections = Table(
+    "objections",
+    key_metadata,
+    # Who has objected for the time to come: a keyed hash under a key of its own, so that nothing here leads to a
+    # record, and in the key store, so that no old backup of the rows brings an objection back or takes it away.
+    Column("number", String(64), primary_key=True),
+    Column("until", BigInteger, nullable=False),
+    Index("ix_objections_until", "until", "number"),
+    _sane("until"),
+)
 key_tombstones = _tombstones(key_metadata)
 key_probes = _probes(key_metadata)
 
@@ -157,6 +167,38 @@ contents = Table(
     row_metadata,
     Column("record_id", ForeignKey("records.id", ondelete="CASCADE"), primary_key=True),
     Column("field", String(20), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
+corrections = Table(
+    "corrections",
+    row_metadata,
+    # Beside the contents, which nobody changes: what the caller says was meant (Art. 16 GDPR), under the same key.
+    Column("record_id", ForeignKey("records.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+cases = Table(
+    "cases",
+    row_metadata,
+    # Requests of persons. Their keys lie among those of the records, and end, rotate and come back like them.
+    Column("id", String(32), primary_key=True),
+    Column("filed_at", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    # As last asked for; what counts is the expiry of the key.
+    Column("expires_at", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Index("ix_cases_filed", "filed_at", "id"),
+    Index("ix_cases_due", "expires_at", "id"),
+    _sane("filed_at"),
+    _sane("expires_at"),
+)
+attachments = Table(
+    "attachments",
+    row_metadata,
+    Column("case_id", ForeignKey("cases.id", ondelete="CASCADE"), primary_key=True),
+    # The keyed hash of the name: people write names of people into names of files.
+    Column("part", String(64), primary_key=True),
+    Column("name", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
 )
 counters = Table(
@@ -217,6 +259,14 @@ def not_held() -> ColumnElement[bool]:
 def is_due(table: Table, now: int) -> ColumnElement[bool]:
     """Whether a key or record has expired at `now`; an expiry that is no time at all counts as expired."""
     return or_(table.c.expires_at <= now, table.c.expires_at >= FAR)
+
+
+def is_over(now: int) -> ColumnElement[bool]:
+    """Whether the time of an objection is over at `now`.
+
+    An end that is no time is none: only honest ones are stored, and whoever can edit this table can empty it.
+    """
+    return objections.c.until <= now
 
 
 def due_page(

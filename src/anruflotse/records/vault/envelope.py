@@ -22,8 +22,8 @@ from anruflotse.records.restriction import Restriction
 from anruflotse.records.stores.keystore import StoredKey
 from anruflotse.records.vault.keyring import Keyring, UnknownMasterError, Wrapped
 from anruflotse.records.vault.master import KEY_BYTES, NONCE_BYTES, TamperedError
-from anruflotse.records.vault.numbers import normalised
-from anruflotse.records.vault.secrets import AUDIT, FINGERPRINT, Secrets
+from anruflotse.records.vault.numbers import normalised, telephone
+from anruflotse.records.vault.secrets import AUDIT, FINGERPRINT, OBJECTION, Secrets
 
 FORMAT = 1
 """The version of what is stored, part of everything that is sealed."""
@@ -50,6 +50,10 @@ class DataKey:
         except (InvalidTag, ValueError):
             message = "A record does not open: its stored content was changed or belongs to another record."
             raise TamperedError(message) from None
+
+    def tag(self, field: str, name: str) -> str:
+        """A name under which something is found again that does not tell the name: HMAC-SHA256 in hex."""
+        return hmac.new(self._key, self._context(field) + b"/" + name.encode(), hashlib.sha256).hexdigest()
 
     def wrapped(self, ring: Keyring, context: bytes) -> Wrapped:
         """The key itself, wrapped with the current master key of `ring`."""
@@ -120,6 +124,12 @@ class Vault:
         key = self._unwrapped(stored)
         return self.ring.find(stored.master).wrap(key, _key_context(stored.id, stored.expires_at, restriction))
 
+    def put_off(self, stored: StoredKey, expires_at: int) -> StoredKey:
+        """`stored` as it has to be stored with another expiry (microseconds). Raises `TamperedError`."""
+        context = _key_context(stored.id, expires_at, stored.restriction)
+        wrapped = self.ring.find(stored.master).wrap(self._unwrapped(stored), context)
+        return replace(stored, wrapped=wrapped, expires_at=expires_at)
+
     def again(self, key: DataKey, fresh: StoredKey) -> StoredKey:
         """What is stored of a fresh `key` whose master key was retired before it could be. Raises `StoreError`."""
         # From the key in memory: the rotation may have given up already what `fresh` was wrapped with.
@@ -135,6 +145,16 @@ class Vault:
     def fingerprint(self, number: str) -> str:
         """The keyed hash by which a caller's number is found again, however it is written: HMAC-SHA256 (RFC 2104)."""
         return hmac.new(self.secrets.get(FINGERPRINT), normalised(number).encode(), hashlib.sha256).hexdigest()
+
+    def objection(self, number: str) -> str | None:
+        """The keyed hash under which a number's objection is entered; None for what is no telephone number.
+
+        Under a key of its own: the list of objections and the records cannot be joined without the master key.
+        """
+        whole = telephone(number)
+        if whole is None:
+            return None
+        return hmac.new(self.secrets.get(OBJECTION), whole.encode(), hashlib.sha256).hexdigest()
 
     def signing_key(self) -> Ed25519PrivateKey:
         """The key that signs the heads of the audit trail (RFC 8032)."""

@@ -17,6 +17,8 @@ from anruflotse.records.vault.master import KEY_BYTES
 
 FINGERPRINT = "fingerprint"
 """The key of the hashes by which a number is found."""
+OBJECTION = "objection"
+"""The key of the hashes in the list of objections; another one, so that nothing leads from there to a record."""
 AUDIT = "audit"
 """The seed of the Ed25519 key that signs the heads of the audit trail."""
 
