@@ -107,3 +107,24 @@ async def test_a_record_keeps_the_version_that_was_valid_when_its_call_began(
     await desk.prompt_ends(Prompt.CONNECT)
     (draft,) = desk.keeper.sealed
     assert draft.notice_version == version != press.notice.version()
+
+
+def test_every_edition_goes_into_the_archive_and_earlier_ones_stay_readable(settings: Settings, register: Path) -> None:
+    archive, gate = building.make_archive(settings), building.make_gate(settings)
+    press = PublishedNotice(lambda day: building.make_notice(settings, gate, day), gate, FakeClock(), archive)
+    first, page = press.version(), press.html()
+    write(register, NONE)
+    second = press.version()
+    assert {one.version for one in archive.editions()} == {first, second}
+    assert press.earlier(first) == page
+    assert press.earlier("0" * 16) is None
+
+
+def test_an_archive_that_cannot_be_written_costs_no_notice(settings: Settings) -> None:
+    settings.data.mkdir(parents=True, exist_ok=True)
+    (settings.data / "notices").write_text("a file in its place")
+    gate = building.make_gate(settings)
+    archive = building.make_archive(settings)
+    press = PublishedNotice(lambda day: building.make_notice(settings, gate, day), gate, FakeClock(), archive)
+    assert press.version() in press.html()
+    assert press.earlier(press.version()) is None

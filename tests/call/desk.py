@@ -108,10 +108,18 @@ class FakeKeeper:
         self.is_healthy = True
         self.breaks = False
         self.sealed: list[Draft] = []
+        self.objectors: set[str] = set()
+        self.cannot_tell = False
         self.counted: list[tuple[str, str | None]] = []
 
     def healthy(self) -> bool:
         return self.is_healthy
+
+    def objected(self, number: str) -> bool:
+        if self.cannot_tell:
+            message = "The key store is down."
+            raise StoreError(message)
+        return number in self.objectors
 
     def seal(self, draft: Draft) -> str:
         if self.breaks:

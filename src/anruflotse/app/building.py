@@ -20,13 +20,15 @@ from anruflotse.call.equipment import Watcher
 from anruflotse.clock import Clock
 from anruflotse.departments.catalogue import Catalogue
 from anruflotse.lines.sip.config import SipConfig
-from anruflotse.notice import Facts, Notice
+from anruflotse.notice import Archive, Facts, Notice
 from anruflotse.processors import Category, Gate, Gatekeeper, RegisterFile, day_in_germany
 from anruflotse.records.repository import Records
 from anruflotse.records.stores.opener import KEYS_DIRECTORY
 from anruflotse.records.vault.sources import configured
 from anruflotse.settings import Settings
 from anruflotse.speech import model as speech_model
+from anruflotse.speech import prompts
+from anruflotse.speech.catalogue import load_catalogue
 from anruflotse.speech.pico import PicoSynthesiser
 from anruflotse.speech.prompts import Fillings, PromptBook
 from anruflotse.speech.screening import WhisperScreener
@@ -90,16 +92,16 @@ def build(settings: Settings, clock: Clock, watchers: tuple[Watcher, ...] = (), 
     offers = with_language_model(settings, offers)
     engines = Engines(offers, gatekeeper, clock, lambda processor: metrics.engine_failures.labels(processor).inc())
     catalogue = make_catalogue(settings, gate)
-    notice = PublishedNotice(lambda day: make_notice(settings, gate, day), gate, clock)
+    notice = PublishedNotice(lambda day: make_notice(settings, gate, day), gate, clock, make_archive(settings))
     records = make_records(settings, clock)
     keeper = RecordKeeper(records)
-    prompts = make_prompts(settings, catalogue, engines)
+    book = make_prompts(settings, catalogue, engines)
     recogniser = make_recogniser(settings)
     threads = ThreadPoolExecutor(THREADS, thread_name_prefix="call")
     store_threads = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store")
     call = settings.call
     equipment = Equipment(
-        announcer=BookAnnouncer(prompts),
+        announcer=BookAnnouncer(book),
         recogniser=engines.recogniser(recogniser, call.recognition_seconds),
         screener=WhisperScreener(recogniser, word_rules),
         endpointer=SileroEndpointer,
@@ -137,7 +139,7 @@ def build(settings: Settings, clock: Clock, watchers: tuple[Watcher, ...] = (), 
         notice=notice,
         records=records,
         keeper=keeper,
-        prompts=prompts,
+        prompts=book,
         recogniser=recogniser,
         metrics=metrics,
         equipment=equipment,
@@ -193,8 +195,22 @@ def make_notice(settings: Settings, gate: Gate, day: date) -> Notice:
             without_agreement=tuple(
                 processor.name for processor in gate.register.values() if processor not in in_force
             ),
+            spoken=spoken_notice(settings),
+            voice=prompts.fingerprint(settings.prompts.recordings),
         )
     )
+
+
+def make_archive(settings: Settings) -> Archive:
+    """Where every edition of the notice is kept."""
+    return Archive(settings.data / "notices")
+
+
+def spoken_notice(settings: Settings) -> str:
+    """The short form that callers hear, as written. Raises `ShapeError`."""
+    keys = {"taste_widerspruch": settings.call.objection_key, "taste_mensch": settings.call.human_key}
+    gaps = {"versicherer": settings.insurer.spoken_name, **keys}
+    return load_catalogue(settings.prompts.file).fill(prompts.NOTICE, gaps)
 
 
 def make_records(settings: Settings, clock: Clock) -> Records:

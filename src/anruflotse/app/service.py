@@ -81,7 +81,7 @@ class Service:
         parts = self._parts
         await asyncio.to_thread(self._open_records)
         await self._prepare_prompts()
-        app = build_console(parts.notice.html, self.health, parts.metrics.registry)
+        app = build_console(parts.notice.html, self.health, parts.metrics.registry, parts.notice.earlier)
         address = (parts.settings.console.host, parts.settings.console.port)
         self.console = await self._stack.enter_async_context(serve(app, *address))
         await self.line.open()

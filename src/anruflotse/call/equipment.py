@@ -88,6 +88,10 @@ class Keeper(Protocol):
         """Whether a record could be kept now. Answers at once (from a probe made in the background)."""
         ...
 
+    def objected(self, number: str) -> bool:
+        """Whether `number` objected for future calls (Art. 21 GDPR). Raises `StoreError`. Blocking."""
+        ...
+
     def seal(self, draft: Draft) -> str:
         """Keep a draft encrypted; its id. Raises `StoreError`. Blocking."""
         ...

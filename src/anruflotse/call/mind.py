@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import structlog
 
+from anruflotse.call.deadline import within
 from anruflotse.call.equipment import Equipment
 from anruflotse.call.notes import Notes
 from anruflotse.conversation.actions import Attention
@@ -226,17 +227,7 @@ class Mind:
 
     async def _in_time(self, work: Awaitable[T]) -> T:
         """The result of `work`, or `TimeoutError` after the rules' recognition time on the call's own clock."""
-        task = asyncio.ensure_future(work)
-        alarm = asyncio.ensure_future(self._equipment.clock.sleep(self._equipment.rules.recognition_seconds))
-        try:
-            await asyncio.wait({task, alarm}, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                message = "The engine took too long."
-                raise TimeoutError(message)
-            return task.result()
-        finally:
-            task.cancel()
-            alarm.cancel()
+        return await within(self._equipment.clock, self._equipment.rules.recognition_seconds, work)
 
 
 def _with_screening(turn: int, event: Event, screening: Screening) -> Event:

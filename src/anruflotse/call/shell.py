@@ -12,6 +12,7 @@ from contextlib import suppress
 
 import structlog
 
+from anruflotse.call.deadline import within
 from anruflotse.call.ears import Ears
 from anruflotse.call.equipment import Equipment
 from anruflotse.call.mind import Mind
@@ -67,6 +68,8 @@ STALLED_SECONDS = 5.0
 """A prompt that has not ended so long after its duration never will: the line is not playing it."""
 AGAIN_SECONDS = 0.5
 """How often a silence is put off while the caller speaks out of turn."""
+LOOK_UP_SECONDS = 0.25
+"""So long the caller may wait for the first sound because the objections of earlier calls are looked up."""
 LAST_WORDS_SECONDS = 2.0
 """So long the last stretch of speech of a transferred call may take to be cut off and screened."""
 LONGEST_TURN_SECONDS = 40.0
@@ -128,12 +131,25 @@ class Call:
         self._listening = self._spawn(self._listen())
         self._spawn(self._watch_keys())
         self._spawn(self._after(self._equipment.rules.max_seconds, HandOverNow()))
-        await self._take(Answered(may_record=self._equipment.keeper.healthy()))
+        await self._take(await self._answered())
         while not self._state.ended:
             event, prompt = await self._events.get()
             # The end of a prompt that was replaced while it was told is nobody's end.
             if prompt is None or prompt is self._prompt:
                 await self._take(event)
+
+    async def _answered(self) -> Answered:
+        """How the call begins. When nobody can tell in time whether this number has objected, nothing is recorded."""
+        keeper, caller = self._equipment.keeper, self._leg.caller
+        if caller is None:
+            return Answered(may_record=keeper.healthy())
+        looked = asyncio.get_running_loop().run_in_executor(self._equipment.store_threads, keeper.objected, caller)
+        try:
+            objected = await within(self._equipment.clock, LOOK_UP_SECONDS, looked)
+        except Exception:
+            log.exception("the objections cannot be looked up; the call is not recorded", call=self._leg.id)
+            return Answered(may_record=False)
+        return Answered(may_record=keeper.healthy(), objected=objected)
 
     async def _take(self, event: Event) -> None:
         before = self._state.stage
@@ -203,7 +219,7 @@ class Call:
         if any(not isinstance(last, Screened) or last.heard is Heard.OBJECTION for last in found):
             log.info("an objection was heard at the last moment; nothing is kept", call=self._leg.id)
             self._objected_last = True
-        elif not await self._way_out.seal(self._notes):
+        elif not await self._way_out.seal(self._notes, self._state.denied):
             self._note("not_kept")
         self._forget()
 

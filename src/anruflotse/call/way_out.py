@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Collection
 from datetime import datetime
 
 import structlog
@@ -59,9 +60,12 @@ class WayOut:
                 return TransferSucceeded()
         return TransferFailed()
 
-    async def seal(self, notes: Notes) -> bool:
-        """Keep the draft, if there is one. A store that fails costs the record, never the call: False then."""
-        draft = self._draft(notes)
+    async def seal(self, notes: Notes, denied: Collection[str] = ()) -> bool:
+        """Keep the draft, if there is one; concerns the caller `denied` are none of theirs.
+
+        A store that fails costs the record, never the call: False then.
+        """
+        draft = self._draft(notes, denied)
         if draft is None:
             return False
         loop = asyncio.get_running_loop()
@@ -74,12 +78,14 @@ class WayOut:
         log.info("record kept", call=self._leg.id, record=record)
         return True
 
-    def _draft(self, notes: Notes) -> Draft | None:
+    def _draft(self, notes: Notes, denied: Collection[str]) -> Draft | None:
         # Without a recording there is no record either: when the store was down, nothing may remain, text included.
         if notes.dropped or notes.recorded_at is None or not notes.recorder.seconds:
             return None
         equipment, decision, ranking = self._equipment, notes.decision, notes.ranking
-        concern = decision.concerns[0].concern if decision and decision.concerns else None
+        offered = decision.concerns if decision else ()
+        concern = next((one.concern for one in offered[:1] if one.concern not in denied), None)
+        second = decision.second.concern if decision and decision.second else None
         return Draft(
             reference=self.reference,
             started_at=self._started_at,
@@ -87,7 +93,7 @@ class WayOut:
             decision=decision.kind.value if decision else "not_understood",
             outcome=self._outcome,
             concern=concern,
-            second_concern=decision.second.concern if decision and decision.second else None,
+            second_concern=None if second in denied else second,
             department=self._destination.department,
             target=self._target,
             transcripts=tuple(notes.transcripts),

@@ -39,7 +39,7 @@ import anruflotse
 MODULES: tuple[str, ...] = (
     *("service", "demo", "settings"),
     *("call", "phone", "speech", "understanding", "models"),
-    *("processors", "records", "retention", "keys", "audit", "bench"),
+    *("notice", "processors", "records", "retention", "keys", "audit", "bench"),
 )
 """Command modules under `anruflotse.cli`, in the order `--help` shows them."""
 
@@ -50,6 +50,7 @@ EXIT_CODES: dict[str, int] = {
     "anruflotse.understanding.errors:VersionError": 1,
     # a file the operator or caller of the command gave is wrong
     "anruflotse.settings.reading:SettingsError": 2,
+    "anruflotse.notice.archive:ArchiveError": 3,
     "anruflotse.processors.gate:ProcessorError": 2,
     "anruflotse.speech.audio:AudioError": 2,
     "anruflotse.speech.prompts:PromptError": 2,

@@ -31,13 +31,18 @@ _ENVIRONMENT = Environment(
 )
 
 
-def build(notice_html: Callable[[], str], health: Callable[[], Health], metrics: CollectorRegistry) -> FastAPI:
+def build(
+    notice_html: Callable[[], str],
+    health: Callable[[], Health],
+    metrics: CollectorRegistry,
+    earlier_notice: Callable[[str], str | None] = lambda _version: None,
+) -> FastAPI:
     """The web application.
 
-    Public: `/` and `/datenschutzhinweis`. To programs on this machine only: `/live` (the process answers), `/ready`
-    (200 when calls are taken, else 503) and `/metrics` (Prometheus). `notice_html` gives the complete page with the
-    style sheet `anruflotse.notice.STYLE`; it and `health` are called on the event loop for every request and must
-    not block.
+    Public: `/`, `/datenschutzhinweis` and, for what callers were told earlier, `/datenschutzhinweis/VERSION`.
+    To programs on this machine only: `/live` (the process answers), `/ready` (200 when calls are taken, else 503)
+    and `/metrics` (Prometheus). `notice_html` gives the complete page with the style sheet `anruflotse.notice.STYLE`;
+    it, `earlier_notice` and `health` are called on the event loop for every request and must not block.
     """
     app = FastAPI(title="Anruflotse", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(SecurityHeaders)
@@ -49,6 +54,13 @@ def build(notice_html: Callable[[], str], health: Callable[[], Health], metrics:
     @app.api_route("/datenschutzhinweis", methods=_READ)
     async def notice() -> HTMLResponse:
         return HTMLResponse(notice_html())
+
+    @app.api_route("/datenschutzhinweis/{version}", methods=_READ)
+    async def edition(version: str) -> HTMLResponse:
+        page = earlier_notice(version)
+        if page is None:
+            raise HTTPException(NOT_FOUND)
+        return HTMLResponse(page)
 
     @app.api_route("/live", methods=_READ)
     async def live(request: Request) -> JSONResponse:

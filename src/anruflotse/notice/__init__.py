@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from anruflotse.notice.archive import Archive, ArchiveError, Edition
 from anruflotse.notice.facts import LEGAL_BASIS, Facts
 from anruflotse.notice.promises import Promise
 from anruflotse.notice.rendering import STYLE, STYLE_SOURCE, Notice
@@ -11,6 +12,9 @@ __all__ = [
     "LEGAL_BASIS",
     "STYLE",
     "STYLE_SOURCE",
+    "Archive",
+    "ArchiveError",
+    "Edition",
     "Facts",
     "Notice",
     "Promise",

@@ -14,7 +14,8 @@ class Facts:
     """The settings the notice speaks of. The defaults are those of the notice as it was first published.
 
     `processors` are the printed names of processors with an agreement in force, `without_agreement` of those the
-    register knows without one: the software gives these nothing, and the notice says so.
+    register knows without one: the software gives these nothing, and the notice says so. `spoken` is the short form
+    that callers hear before anything is recorded, `voice` the SHA-256 of its recording where a person speaks it.
     """
 
     insurer: str = "mkk – meine krankenkasse"
@@ -25,6 +26,8 @@ class Facts:
     objection_key: str = "9"
     processors: tuple[str, ...] = ("Aristech GmbH", "vitaservices GmbH & Co. KG")
     without_agreement: tuple[str, ...] = ()
+    spoken: str = ""
+    voice: str = ""
 
 
 class Condition(StrEnum):

@@ -55,8 +55,12 @@ class Notice:
         return (title, *(s for section in self.sections() for paragraph in section.paragraphs for s in paragraph))
 
     def version(self) -> str:
-        """16 hex digits that change with every change of the text; each record keeps the one its caller was told."""
-        return hashlib.sha256(self.markdown().encode()).hexdigest()[:_VERSION_DIGITS]
+        """16 hex digits that change with every change of the written or the spoken text, or of its recording.
+
+        Each record keeps the one its caller was told; `Archive` keeps what it said.
+        """
+        told = f"{self.markdown()}\0{self.facts.spoken}\0{self.facts.voice}"
+        return hashlib.sha256(told.encode()).hexdigest()[:_VERSION_DIGITS]
 
     def markdown(self) -> str:
         """The notice as Markdown."""

@@ -7,6 +7,7 @@ so nothing a caller said can get into the cache.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -38,6 +39,14 @@ _CLIPPED_AT: Final = 32_700
 _LONGEST_SECONDS: Final = 60.0
 
 _log = structlog.get_logger(__name__)
+
+
+def fingerprint(recordings: Path | None, name: str = NOTICE) -> str:
+    """The SHA-256 of a person's recording of a prompt, "" where the synthetic voice speaks it or nobody can read it."""
+    try:
+        return "" if recordings is None else hashlib.sha256((recordings / f"{name}.wav").read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 class PromptError(Exception):
