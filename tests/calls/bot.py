@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,14 @@ class Bot:
         store = self._store()
         try:
             return store.open(record_id, OFFICER, Purpose.RIGHTS, audio=True)
+        finally:
+            store.close()
+
+    def objects_for_good(self, number: str, days: int = 1) -> None:
+        """An officer enters `number` on the objection list."""
+        store = self._store()
+        try:
+            store.object_number(number, OFFICER, until=SystemClock().now() + timedelta(days=days))
         finally:
             store.close()
 

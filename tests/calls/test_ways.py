@@ -67,6 +67,22 @@ async def test_a_spoken_objection_in_the_notice_reaches_a_person_and_leaves_noth
     await call.hang_up()
 
 
+async def test_who_objected_for_future_calls_is_put_through_and_never_asked(
+    bot: Bot, caller: Caller, phone: Phone
+) -> None:
+    before, counted = bot.records(), bot.counted()
+    bot.objects_for_good("030 5550-1299")
+    call = await dial(caller, bot, number="+493055501299")
+    await call.say(await spoken(CARE))
+    assert await reached(call) == "mensch"
+    await counted_more(bot, "objection", counted)
+    assert bot.records() == before
+    assert [line["outcome"] for line in bot.logged() if line.get("event") == "call ended"][-1] == "objection"
+    heard = sum(stretch.seconds for stretch in call.heard.stretches())
+    assert heard < 2, "a person was ready, and they had to listen to the voicebot first"
+    await call.hang_up()
+
+
 async def answer_doubt(call: Call) -> None:
     refer = asyncio.create_task(call.wait_refer(25))
     question = asyncio.create_task(call.wait_prompt(after=0, pause_ms=1100, seconds=25))
