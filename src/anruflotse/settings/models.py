@@ -366,6 +366,19 @@ class Call(Section):
         return self
 
 
+class Rights(Section):
+    """Requests of persons under Articles 15 to 21 GDPR (P15); see docs/rights.md."""
+
+    objection_years: Annotated[int, Field(ge=1, le=30)] = 3
+    """Years for which calls from a number are not recorded after an objection through data protection."""
+    case_days: Annotated[int, Field(ge=30, le=3650)] = 1095
+    """Days for which a request is kept after it was closed, as proof that it was answered rightly."""
+    supervisory_authority: Text = (
+        "Die Bundesbeauftragte für den Datenschutz und die Informationsfreiheit, Graurheindorfer Straße 153, 53117 Bonn"
+    )
+    """Where people can complain, as letters print it, with its address."""
+
+
 class Logging(Section):
     """What the operator's log looks like; it goes to stderr and never holds personal data."""
 
@@ -392,6 +405,7 @@ class Settings(Section):
     processors: Processors = Processors()
     understanding: Understanding = Understanding()
     call: Call = Call()
+    rights: Rights = Rights()
     logging: Logging = Logging()
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
