@@ -1,0 +1,238 @@
+"""Answering requests: the files of an answer, handing it out, taking longer, saying no, and closing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from anruflotse.records.access import Accessor
+from anruflotse.rights import (
+    access,
+    erasure,
+    letters,
+    notification,
+    objection,
+    portability,
+    rectification,
+    redaction,
+    restriction,
+)
+from anruflotse.rights.model import Article, Decision, Finding, NotNowError, Request, clean
+from anruflotse.rights.notification import TELL
+from anruflotse.rights.objection import CHECK, Course
+from anruflotse.rights.office import Filed, Office, with_todos
+from anruflotse.rights.taking_in import DISCLOSING, TakingIn, must_run
+
+_OFFICE = "Datenschutz"
+_EXTENDED = "Person über die Verlängerung der Frist und den Grund unterrichten (Art. 12 Abs. 3 DSGVO)"
+_REFUSED = "Person über die Ablehnung, den Grund und ihre Rechtsbehelfe unterrichten (Art. 12 Abs. 4 DSGVO)"
+_OTHERS = "Gegenüberstellung ansehen und entscheiden, ob andere Menschen betroffen sind (Art. 15 Abs. 4 DSGVO):"
+
+_LETTERS: Mapping[Article, Callable[[Office, Filed], dict[str, bytes]]] = {
+    Article.RECTIFICATION: rectification.answer,
+    Article.ERASURE: erasure.answer,
+    Article.RESTRICTION: restriction.answer,
+    Article.LIFTING: restriction.answer,
+    Article.OBJECTION: objection.answer,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A request and the files of its answer, if it is ready: name to content. `password` opens a copy's archive."""
+
+    filed: Filed
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    password: str | None = field(default=None, repr=False)
+
+
+class Answering(TakingIn):
+    """The part of `Requests` that answers them."""
+
+    def prepare(self, case_id: str, accessor: Accessor, *, password: str | None = None) -> Prepared:
+        """Make the files of the answer from what is stored now; none while a record is undecided."""
+        filed = self.office.get(case_id, accessor)
+        article = filed.request.article
+        if filed.request.undecided:
+            return Prepared(filed=filed)
+        if article in DISCLOSING:
+            filed = self._point_out(filed, accessor)
+        if article is Article.ACCESS:
+            files = access.answer(self.office, filed, accessor)
+        elif article is Article.COPY:
+            copy = portability.answer(self.office, filed, accessor, password)
+            return replace(self._written(filed, accessor, copy.files, "prepared"), password=copy.password)
+        else:
+            files = _LETTERS[article](self.office, filed)
+        return self._written(filed, accessor, files, "prepared")
+
+    def answer(self, case_id: str, accessor: Accessor, how: str = "") -> Filed:
+        """Mark the answer as handed out.
+
+        Raises `NotNowError` for what has to come first: identification, preparation, decisions about other people.
+        """
+        filed = self.office.get(case_id, accessor)
+        must_run(filed.request)
+        filed = self._finish(filed, accessor)
+        said = clean(how, "way") if how.strip() else ""
+
+        def then(request: Request) -> Request:
+            must_run(request)
+            _must_be_ready(request)
+            return self.office.step(replace(request, answered_at=self.office.now()), accessor, "answered", said)
+
+        return self.office.change(case_id, accessor, then)
+
+    def extend(self, case_id: str, accessor: Accessor, reason: str) -> Prepared:
+        """Take two months more, once, and before the month is over (Art. 12(3)); the person is told why."""
+        because = clean(reason, "reason")
+
+        def then(request: Request) -> Request:
+            must_run(request)
+            if request.extended_because:
+                message = "The period was extended already: the law allows that once."
+                raise NotNowError(message)
+            if self.office.due(request).over(self.office.now()):
+                message = (
+                    "The period is over: it can only be extended within the month (Art. 12(3) GDPR). Answer at once."
+                )
+                raise NotNowError(message)
+            longer = replace(request, extended_because=because)
+            longer = with_todos(longer, ((TELL, restriction.PERSON, _EXTENDED),))
+            return self.office.step(longer, accessor, "extended")
+
+        filed = self.office.change(case_id, accessor, then)
+        document = letters.extension(self.office, filed, self.office.due(filed.request).day)
+        return self._kept(filed, accessor, letters.rendered("fristverlaengerung", document, letters.facts(filed)))
+
+    def refuse(self, case_id: str, accessor: Accessor, reason: str) -> Prepared:
+        """Say no, with the reason and what the person can do about it (Art. 12(4)).
+
+        Raises `NotNowError` when what was asked for has been done already.
+        """
+        because = clean(reason, "reason")
+
+        def then(request: Request) -> Request:
+            must_run(request)
+            if any(finding.done for finding in request.findings):
+                message = "What was asked for is done already, so it cannot be refused: answer the request."
+                raise NotNowError(message)
+            refused = replace(request, refused_at=self.office.now(), refused_because=because)
+            refused = with_todos(refused, ((TELL, restriction.PERSON, _REFUSED),))
+            return self.office.step(refused, accessor, "refused")
+
+        filed = self.office.change(case_id, accessor, then)
+        files = letters.rendered("entscheidung", letters.refusal(self.office, filed), letters.facts(filed))
+        return self._kept(filed, accessor, files)
+
+    def settle(self, case_id: str, accessor: Accessor, number: int, *, note: str = "", waived: bool = False) -> Filed:
+        """Settle a to-do: done, or impossible (`waived`, with the reason)."""
+        return self.office.change(
+            case_id,
+            accessor,
+            lambda request: notification.settled(self.office, request, number, accessor, note=note, waived=waived),
+        )
+
+    def close(self, case_id: str, accessor: Accessor) -> Filed:
+        """Close a request that is answered or refused and has nothing left to do; its retention runs from now on."""
+        filed = self.office.get(case_id, accessor)
+        if filed.request.answered_at is not None and filed.request.closed_at is None:
+            filed = self._finish(filed, accessor)
+
+        def then(request: Request) -> Request:
+            if request.closed_at is not None:
+                message = "The request is closed already."
+                raise NotNowError(message)
+            if request.running:
+                message = "The request is neither answered nor refused: do that first."
+                raise NotNowError(message)
+            if request.open_todos:
+                open_ones = ", ".join(str(todo.number) for todo in request.open_todos)
+                message = f"Something is still to be done: settle the to-dos {open_ones} first (`rights todo`)."
+                raise NotNowError(message)
+            return self.office.step(replace(request, closed_at=self.office.now()), accessor, "closed")
+
+        return self.office.change(case_id, accessor, then)
+
+    def evidence(self, filed: Filed, accessor: Accessor) -> list[dict[str, object]]:
+        """What proves what was done: files with their SHA-256, and for erasures that nothing can be read, tried now."""
+        told: list[dict[str, object]] = [
+            {"file": one.name, "sha256": one.sha256, "bytes": one.size, "at": one.at, "kept": one.kept}
+            for one in filed.request.proofs
+        ]
+        erased = filed.request.article is Article.ERASURE or any(
+            finding.done == erasure.ERASED for finding in filed.request.findings
+        )
+        return told + (erasure.proof(self.office, filed, accessor) if erased else [])
+
+    def _written(self, filed: Filed, accessor: Accessor, files: dict[str, bytes], what: str) -> Prepared:
+        """Prove the files of an answer, keep them unless they hold what was said, and note the step."""
+        discloses = filed.request.article in DISCLOSING
+        proofs = self.office.proofs(files, kept=False) if discloses else self.office.keep(filed.id, files, accessor)
+
+        def then(request: Request) -> Request:
+            noted = replace(request, proofs=(*request.proofs, *proofs))
+            if what == "prepared":
+                noted = replace(noted, prepared_at=self.office.now())
+            return self.office.step(noted, accessor, what)
+
+        return Prepared(filed=self.office.change(filed.id, accessor, then), files=files)
+
+    def _kept(self, filed: Filed, accessor: Accessor, files: dict[str, bytes]) -> Prepared:
+        """Keep a letter that holds nothing that was said, whatever the article."""
+        proofs = self.office.keep(filed.id, files, accessor)
+        changed = self.office.change(
+            filed.id, accessor, lambda request: replace(request, proofs=(*request.proofs, *proofs))
+        )
+        return Prepared(filed=changed, files=files)
+
+    def _finish(self, filed: Filed, accessor: Accessor) -> Filed:
+        """Erase what came in late: a call that was going on when its erasure was asked for."""
+        request = filed.request
+        erases = request.article is Article.ERASURE or request.details.get("course") == Course.ERASE
+        if not erases or request.prepared_at is None:
+            return filed
+        after = erasure.late(self.office, filed, accessor)
+        return self.prepare(after.id, accessor).filed if after.request.records != request.records else after
+
+    def _point_out(self, filed: Filed, accessor: Accessor) -> Filed:
+        """Track every record that may be about somebody else until an officer has decided about it."""
+        noticed: list[tuple[str, str, str]] = []
+        for finding in filed.request.findings:
+            if finding.decision is Decision.INCLUDE and not _was_decided(filed.request, finding):
+                record = self.office.open(finding.record, accessor)
+                if record is not None and redaction.hints(record):
+                    noticed.append((CHECK, _OFFICE, f"{_OTHERS} {finding.record}"))
+        if not noticed:
+            return filed
+        return self.office.change(filed.id, accessor, lambda request: with_todos(request, tuple(noticed)))
+
+
+def _was_decided(request: Request, finding: Finding) -> bool:
+    """Whether an officer has looked at this record: then the program has nothing more to say."""
+    return any(step.what == "decided" and step.note.startswith(finding.record[:8]) for step in request.steps)
+
+
+def _must_be_ready(request: Request) -> None:
+    """Raise `NotNowError` with what has to come before an answer is handed out."""
+    if request.undecided:
+        message = (
+            f"{len(request.undecided)} records are undecided: do they belong to the person who asks? See "
+            "`rights compare`."
+        )
+        raise NotNowError(message)
+    checks = [todo for todo in request.open_todos if todo.kind == CHECK]
+    if checks and request.article in DISCLOSING:
+        message = (
+            f"{len(checks)} records may be about other people: look at them and decide (`rights compare`) before "
+            "anything is handed out."
+        )
+        raise NotNowError(message)
+    if request.prepared_at is None:
+        message = "The answer is not prepared: do what was asked for first."
+        raise NotNowError(message)
+    if request.identified is None:
+        message = (
+            "Nobody has checked who asks: put down what was checked (`rights identify`) before an answer is handed out."
+        )
+        raise NotNowError(message)

@@ -1,0 +1,190 @@
+"""Objection (Art. 21 GDPR): calls from this number are not recorded any more, and what is stored goes.
+
+The number is kept as a keyed hash only, for a time that is set (`rights.objection_years`): numbers get other owners.
+What is stored is erased, unless the officer names compelling reasons to keep it (Art. 21(1)), or needs time to weigh
+them: until then it is restricted (Art. 18(1)(d)).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from enum import StrEnum
+
+from anruflotse.documents import Block, Heading, Listing, Paragraph
+from anruflotse.documents.model import day
+from anruflotse.records.access import Accessor
+from anruflotse.records.restriction import Ground
+from anruflotse.rights import erasure, letters, restriction
+from anruflotse.rights.due import day_of, months_later
+from anruflotse.rights.model import Request, RightsError
+from anruflotse.rights.office import Filed, Office, with_todos
+
+CHECK = "check"
+_WEIGH = "Abwägen, ob zwingende Gründe der Löschung entgegenstehen (Art. 21 Abs. 1 DSGVO), dann löschen oder begründen"
+
+
+class Course(StrEnum):
+    """What becomes of the records that are there already."""
+
+    ERASE = "erase"
+    KEEP = "keep"
+    """The officer has named compelling reasons."""
+    WEIGH = "weigh"
+    """Restricted until that is decided."""
+
+
+def until(office: Office) -> datetime:
+    """When an objection of today ends: the day of the same number so many years later, at the same time of day."""
+    now = office.now()
+    end = months_later(day_of(now), 12 * office.house.objection_years)
+    return now + (end - day_of(now))
+
+
+def number_of(office: Office, filed: Filed, accessor: Accessor) -> str | None:
+    """The number an objection is about: the one named, or the one of the records; None when it was not shown.
+
+    Raises `RightsError` when the records are those of several people: an objection is one person's.
+    """
+    if filed.request.scope.number is not None:
+        return filed.request.scope.number
+    opened = [office.peek(record_id, accessor) for record_id in filed.request.records]
+    numbers = {record.caller for record in opened if record is not None}
+    if len(numbers) > 1:
+        message = (
+            "These records are from several numbers. An objection is one person's: name the number or the record it is "
+            "about."
+        )
+        raise RightsError(message)
+    return next(iter(numbers), None)
+
+
+def enter(office: Office, filed: Filed, accessor: Accessor, course: Course, reason: str = "") -> Filed:
+    """Enter the objection, and deal with what is stored as `course` says; `reason` is needed to keep it.
+
+    A number that is no telephone number cannot be entered; then the letter tells how to object in a call. Raises
+    `RightsError`, `AccessRefusedError`, `StoreError`.
+    """
+    if course is Course.KEEP and not reason.strip():
+        message = "To keep records in spite of an objection needs compelling reasons (Art. 21(1) GDPR): --keep REASON."
+        raise RightsError(message)
+    number = number_of(office, filed, accessor)
+    end = until(office)
+    entered = number is not None and _entered(office, number, accessor, end)
+    details = {"course": course.value, "reason": reason, "until": end.isoformat() if entered else ""}
+
+    def first(request: Request) -> Request:
+        noted = replace(request, details={**request.details, **details})
+        if course is Course.WEIGH and request.findings:
+            noted = with_todos(noted, ((CHECK, "Datenschutz", _WEIGH),))
+        return office.step(noted, accessor, "objection_entered" if entered else "objection_not_entered", course.value)
+
+    filed = office.change(filed.id, accessor, first)
+    if course is Course.ERASE:
+        return erasure.erase(office, filed, accessor)
+    if course is Course.WEIGH:
+        return restriction.restrict(office, filed, accessor, Ground.OBJECTED)
+    return filed
+
+
+def withdraw(office: Office, filed: Filed, accessor: Accessor) -> Filed:
+    """Take the number off the list again: its calls are recorded as those of anybody, notice included."""
+    number = number_of(office, filed, accessor)
+    gone = number is not None and _withdrawn(office, number, accessor)
+    details = {"course": "withdrawn", "until": "", "withdrawn": "yes" if gone else "no"}
+
+    def then(request: Request) -> Request:
+        noted = replace(request, details={**request.details, **details})
+        return office.step(noted, accessor, "objection_withdrawn" if gone else "objection_not_found")
+
+    return office.change(filed.id, accessor, then)
+
+
+def answer(office: Office, filed: Filed) -> dict[str, bytes]:
+    """The letter about an objection; it holds nothing of what was said."""
+    document = letters.letter(office, filed, blocks(office, filed))
+    return letters.rendered(letters.STEMS[filed.request.article], document, machine(filed))
+
+
+def blocks(office: Office, filed: Filed) -> tuple[Block, ...]:
+    """The letter between greeting and remedies."""
+    details, house = filed.request.details, office.house
+    if details.get("course") == "withdrawn":
+        return (
+            Heading("Ihr Widerspruch ist zurückgenommen."),
+            Paragraph(
+                "Rufen Sie wieder an, sagt Ihnen der Sprachassistent zu Beginn, dass er aufzeichnet. Sie können dann "
+                f"jederzeit wieder widersprechen: Sagen Sie es, oder drücken Sie die Taste {house.objection_key}."
+            ),
+        )
+    return (*_future(office, filed), *_past(office, filed))
+
+
+def machine(filed: Filed) -> Mapping[str, object]:
+    """The same for machines."""
+    return {**erasure.machine(filed), "objection": dict(filed.request.details)}
+
+
+def _entered(office: Office, number: str, accessor: Accessor, end: datetime) -> bool:
+    """Enter a number; False for what is none, such as an extension: calls from it cannot be known again."""
+    try:
+        office.records.object_number(number, accessor, until=end)
+    except ValueError:
+        return False
+    return True
+
+
+def _withdrawn(office: Office, number: str, accessor: Accessor) -> bool:
+    try:
+        return office.records.withdraw_objection(number, accessor)
+    except ValueError:
+        return False
+
+
+def _future(office: Office, filed: Filed) -> tuple[Block, ...]:
+    ends, house = filed.request.details.get("until", ""), office.house
+    if not ends:
+        return (
+            Heading("Bitte widersprechen Sie im Anruf selbst."),
+            Paragraph(
+                "Wir konnten keine Telefonnummer vormerken, weil uns keine vorliegt. Sagen Sie bitte im nächsten "
+                f"Anruf, dass Sie keine Aufzeichnung möchten, oder drücken Sie die Taste {house.objection_key}. Dann "
+                "wird nichts aufgezeichnet."
+            ),
+        )
+    return (
+        Heading("Wir zeichnen Ihre Anrufe nicht mehr auf."),
+        Paragraph(
+            "Rufen Sie von dieser Nummer an, verbinden wir Sie gleich mit einem Menschen. Aufgezeichnet wird nichts. "
+            f"Das gilt bis zum {day(datetime.fromisoformat(ends))}, weil Telefonnummern auch einmal den Besitzer "
+            "wechseln. Danach können Sie wieder widersprechen."
+        ),
+        Listing(
+            (
+                "Ihre Nummer speichern wir dafür nur verschlüsselt. Niemand kann sie aus unserer Liste ablesen.",
+                (
+                    "Rufen Sie von einer anderen Nummer an, oder ist Ihre Nummer unterdrückt? Dann erkennen wir Sie "
+                    f"nicht. Widersprechen Sie bitte im Anruf, oder drücken Sie die Taste {house.objection_key}."
+                ),
+                "Möchten Sie den Widerspruch zurücknehmen? Sagen Sie uns einfach Bescheid.",
+            )
+        ),
+    )
+
+
+def _past(office: Office, filed: Filed) -> tuple[Block, ...]:
+    details = filed.request.details
+    if not filed.request.findings:
+        return (Paragraph("Von früheren Anrufen ist nichts gespeichert."),)
+    if details.get("course") == Course.KEEP:
+        return (
+            Heading("Was schon gespeichert ist, behalten wir bis zum Ende der Frist."),
+            Paragraph(f"Der Grund: {details.get('reason', '')}"),
+        )
+    if details.get("course") == Course.WEIGH:
+        return (
+            Heading("Was schon gespeichert ist, haben wir gesperrt."),
+            Paragraph("Wir prüfen, ob wir es löschen. Bis dahin verwendet es niemand. Wir melden uns wieder."),
+        )
+    return erasure.blocks(office, filed)

@@ -1,0 +1,207 @@
+"""Other people in a recording: what might be about them, and what is left when an officer has blackened it.
+
+A copy must not harm the rights of others (Art. 15(4) GDPR); a record of somebody else must not be handed out at all.
+The software points out what may be about somebody else; what becomes of it decides an officer, with both versions side
+by side. A passage is remembered by its place, never by its words, since a request outlives the record.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from anruflotse.documents import Block, Columns, Document, Heading, Listing, Note, Paragraph, Quote, Tone
+from anruflotse.documents.model import moment
+from anruflotse.pcm import SAMPLE_BYTES, Pcm
+from anruflotse.records import flac
+from anruflotse.records.access import Accessor
+from anruflotse.records.model import Record
+from anruflotse.rights.model import Decision, Finding, Passage, RightsError
+from anruflotse.rights.office import Filed, Office
+
+BLACKENED = "[geschwärzt]"
+"""What stands in place of a passage about somebody else."""
+
+_KIN = (
+    r"mutter|mama|vater|papa|eltern|mann|frau|ehemann|ehefrau|ehegatt(?:e|in)|partner(?:in)?|lebensgefährt(?:e|in)|"
+    r"sohn|tochter|kind(?:er)?|enkel(?:in|kind)?|oma|opa|großmutter|großvater|bruder|schwester|schwager|schwägerin|"
+    r"onkel|tante|neffe|nichte|cousine?|schwiegermutter|schwiegervater|freund(?:in)?|nachbar(?:in)?|betreuer(?:in)?|"
+    r"pflegekraft|ärztin|arzt|hausarzt|hausärztin|chef(?:in)?|kolleg(?:e|in)"
+)
+_HINTS = (
+    re.compile(rf"\b(?:mein|unser|dein|ihr|sein)(?:e[nrsm]?)?\s+(?:{_KIN})\w*", re.IGNORECASE),
+    re.compile(r"\b(?:Herrn?|Frau|Doktor|Dr\.)\s+(?:von\s+|van\s+|zu\s+)?[A-ZÄÖÜ][\wäöüß-]+"),
+    # An insurance number (a letter and nine digits) and what could be a telephone number.
+    re.compile(r"\b[A-Z]\s?(?:\d\s?){9}\b"),
+    re.compile(r"(?:\+|\b)\d(?:[\s/-]?\d){6,}"),
+)
+"""What often means somebody else: kin, a name with a title, an insurance number, a telephone number."""
+
+_RATES = "an audio stretch is given in seconds as FROM-TO, such as 1.5-3"
+
+
+def hints(record: Record) -> tuple[Passage, ...]:
+    """Passages that may be about somebody else, in their order. A help for the officer, no judgement."""
+    found = [
+        Passage(utterance=number, start=match.start(), end=match.end())
+        for number, text in enumerate(record.transcripts)
+        for hint in _HINTS
+        for match in hint.finditer(text)
+    ]
+    return _merged(found)
+
+
+def passages(record: Record, typed: Sequence[str]) -> tuple[Passage, ...]:
+    """Every place of these words in a record, in any case. Raises `RightsError` for words that are not in it."""
+    found: list[Passage] = []
+    for words in typed:
+        wanted = re.compile(r"\s+".join(re.escape(word) for word in words.split()) or r"(?!)", re.IGNORECASE)
+        here = [
+            Passage(utterance=number, start=match.start(), end=match.end())
+            for number, text in enumerate(record.transcripts)
+            for match in wanted.finditer(text)
+        ]
+        if not here:
+            # Without the words: they may be somebody else's data.
+            message = "One of the passages to blacken does not occur in this record: copy it from the left side."
+            raise RightsError(message)
+        found += here
+    return _merged(found)
+
+
+def stretches(typed: Sequence[str]) -> tuple[tuple[float, float], ...]:
+    """Stretches of sound as `1.5-3`, in seconds from the beginning. Raises `RightsError`."""
+    found: list[tuple[float, float]] = []
+    for one in typed:
+        shape = re.fullmatch(r"\s*(\d{1,4}(?:[.,]\d{1,3})?)\s*-\s*(\d{1,4}(?:[.,]\d{1,3})?)\s*", one, re.ASCII)
+        if shape is None:
+            message = f"This is no stretch of sound: {_RATES}."
+            raise RightsError(message)
+        start, end = (float(value.replace(",", ".")) for value in shape.groups())
+        if start >= end:
+            message = f"This stretch of sound ends before it begins: {_RATES}."
+            raise RightsError(message)
+        found.append((start, end))
+    return tuple(sorted(found))
+
+
+def redacted(record: Record, finding: Finding) -> Record:
+    """A record as it is handed out: passages blackened, stretches silent.
+
+    Whoever blackens text without silencing sound hands out no sound: what may not be read must not be heard. What was
+    derived from the words (evidence, explanations, corrections of that utterance) goes with them.
+    """
+    if finding.decision is not Decision.REDACT:
+        return record
+    touched = {passage.utterance for passage in finding.passages}
+    sound = record.recording if finding.muted or not touched else None
+    if sound is not None and finding.muted:
+        sound = silenced(sound, finding.muted)
+    return replace(
+        record,
+        transcripts=tuple(
+            _blackened(text, [one for one in finding.passages if one.utterance == number])
+            for number, text in enumerate(record.transcripts)
+        ),
+        corrections=tuple(one for one in record.corrections if one.utterance not in touched),
+        evidence=() if touched else record.evidence,
+        explanations=() if touched else record.explanations,
+        recording=sound,
+        has_recording=record.has_recording and (sound is not None or (record.recording is None and not touched)),
+    )
+
+
+def silenced(sound: bytes, muted: Sequence[tuple[float, float]]) -> bytes:
+    """A FLAC file with these stretches (seconds) silent; what lies beyond its end is left out."""
+    heard = flac.decode(sound)
+    quiet = bytearray(heard.data)
+    for start, end in muted:
+        first, last = (min(int(at * heard.rate + 0.5) * SAMPLE_BYTES, len(quiet)) for at in (start, end))
+        quiet[first:last] = bytes(last - first)
+    return flac.encode(Pcm(bytes(quiet), heard.rate))
+
+
+def side_by_side(office: Office, filed: Filed, finding: Finding, record: Record) -> Document:
+    """Both versions of a record: what is stored on the left, what would be handed out on the right."""
+    after = redacted(record, finding)
+    withheld = finding.decision in {Decision.WITHHOLD, Decision.OPEN}
+    left: list[Block] = [Heading("So ist es gespeichert", 2)]
+    right: list[Block] = [Heading("So würde es herausgegeben", 2)]
+    for number, text in enumerate(record.transcripts):
+        left.append(Quote(text, f"Äußerung {number + 1}"))
+        if not withheld:
+            right.append(Quote(after.transcripts[number], f"Äußerung {number + 1}"))
+    left.append(Paragraph("Mit Ton." if record.has_recording else "Ohne Ton."))
+    if withheld:
+        right.append(
+            Paragraph("Nichts." if finding.decision is Decision.WITHHOLD else "Nichts, solange nicht entschieden.")
+        )
+    else:
+        right.append(Paragraph(_sound(finding, after)))
+    marked = [record.transcripts[one.utterance][one.start : one.end] for one in hints(record)]
+    blocks: list[Block] = [
+        Note(_DECIDED[finding.decision], Tone.OPEN if finding.decision is Decision.OPEN else Tone.PLAIN),
+        Columns(tuple(left), tuple(right)),
+    ]
+    if marked:
+        blocks += [
+            Heading("Könnte andere Menschen betreffen"),
+            Paragraph("Das Programm hat diese Stellen gefunden. Ob es stimmt, entscheiden Sie."),
+            Listing(tuple(marked)),
+        ]
+    return Document(
+        title="Gegenüberstellung",
+        subtitle=f"Vorgang {filed.id[:8]}, Anruf vom {moment(record.summary.recorded_at)}",
+        date=office.now(),
+        insurer=office.house.insurer,
+        blocks=tuple(blocks),
+    )
+
+
+def look(office: Office, filed: Filed, record_id: str, accessor: Accessor) -> tuple[Finding, Record]:
+    """A record of this request, opened, with what was decided about it. Raises `RightsError` when it is none of it."""
+    finding = next((one for one in filed.request.findings if one.record == record_id), None)
+    if finding is None:
+        message = "This record does not belong to this request: `rights show` lists those that do."
+        raise RightsError(message)
+    record = office.open(record_id, accessor, audio=True)
+    if record is None:
+        message = "This record has ended meanwhile: there is nothing left to hand out or to blacken."
+        raise RightsError(message)
+    return finding, record
+
+
+_DECIDED = {
+    Decision.OPEN: "Noch nicht entschieden: Gehört dieser Anruf zu der Person, die fragt?",
+    Decision.INCLUDE: "Entschieden: Der Anruf wird ganz herausgegeben.",
+    Decision.REDACT: "Entschieden: Der Anruf wird mit geschwärzten Stellen herausgegeben.",
+    Decision.WITHHOLD: "Entschieden: Der Anruf wird nicht herausgegeben.",
+}
+
+
+def _sound(finding: Finding, after: Record) -> str:
+    if finding.passages and not finding.muted:
+        return "Ohne Ton, weil Text geschwärzt ist und im Ton nichts stumm geschaltet wurde."
+    if finding.muted:
+        told = ", ".join(f"{start:g} bis {end:g} Sekunden" for start, end in finding.muted)
+        return f"Mit Ton, stumm von {told}."
+    return "Mit Ton." if after.has_recording else "Ohne Ton."
+
+
+def _blackened(text: str, marked: Sequence[Passage]) -> str:
+    for passage in sorted(marked, key=lambda one: one.start, reverse=True):
+        text = text[: passage.start] + BLACKENED + text[passage.end :]
+    return text
+
+
+def _merged(found: Sequence[Passage]) -> tuple[Passage, ...]:
+    """The passages in their order, overlapping ones as one."""
+    merged: list[Passage] = []
+    for passage in sorted(found, key=lambda one: (one.utterance, one.start, one.end)):
+        last = merged[-1] if merged else None
+        if last is not None and last.utterance == passage.utterance and passage.start <= last.end:
+            merged[-1] = replace(last, end=max(last.end, passage.end))
+        else:
+            merged.append(passage)
+    return tuple(merged)
