@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -23,9 +24,12 @@ MAY = {
     ("sprachverarbeitung", "weiterleitung"): {"list", "text", "audio", "find_reference"},
     ("fachabteilung", "weiterleitung"): {"concern"},
     ("datenschutz", "betroffenenrechte"): {
-        "list", "text", "audio", "number", "find_reference", "find_number", "trail", "restrict", "destroy",
+        "list", "text", "audio", "number", "find_reference", "find_number", "find_window", "trail", "restrict",
+        "rectify", "object", "case", "destroy",
     },
-    ("datenschutz", "datenschutzkontrolle"): {"list", "text", "find_reference", "statistics", "trail"},
+    ("datenschutz", "datenschutzkontrolle"): {
+        "list", "text", "find_reference", "find_window", "statistics", "trail",
+    },
     ("leitung", "statistik"): {"statistics"},
     ("technik", "betrieb"): {"statistics", "rotate"},
 }  # fmt: skip
@@ -42,6 +46,8 @@ class Attempt:
     purpose: str
 
 
+DAY = (datetime(2026, 3, 3, tzinfo=UTC), datetime(2026, 3, 4, tzinfo=UTC))
+"""Around what the clock of the tests says."""
 TRIES: dict[Kind, Callable[[Attempt], object]] = {
     Kind.LIST: lambda its: its.store.list(its.who, its.purpose),
     Kind.TEXT: lambda its: its.store.open(its.one, its.who, its.purpose),
@@ -49,6 +55,7 @@ TRIES: dict[Kind, Callable[[Attempt], object]] = {
     Kind.CONCERN: lambda its: its.store.concern(its.reference, its.who, its.purpose),
     Kind.FIND_REFERENCE: lambda its: its.store.find_reference(its.reference, its.who, its.purpose),
     Kind.FIND_NUMBER: lambda its: its.store.find_caller("030 123456", its.who, its.purpose),
+    Kind.FIND_WINDOW: lambda its: its.store.find_window(*DAY, its.who, its.purpose),
     Kind.STATISTICS: lambda its: its.store.statistics(its.who, its.purpose),
     Kind.TRAIL: lambda its: its.store.trail(its.who, its.purpose),
 }
@@ -115,6 +122,12 @@ def test_changing_is_for_rights_handling_only(
     for act in (
         lambda: store.restrict(one, anna(role), Ground.CONTESTED),
         lambda: store.lift(one, anna(role)),
+        lambda: store.rectify(one, anna(role), 0, "Ich warte auf mein Kinderkrankengeld."),
+        lambda: store.object_number("030 123456", anna(role), until=DAY[1]),
+        lambda: store.withdraw_objection("030 123456", anna(role)),
+        lambda: store.case(store.file_case({}, anna(role), expires_at=DAY[1]), anna(role)),
+        lambda: store.cases(anna(role)),
+        lambda: store.recipients(one, anna(role)),
         lambda: store.destroy(one, DestroyReason.ERASED, anna(role)),
     ):
         if role is Role.PRIVACY:
@@ -123,13 +136,22 @@ def test_changing_is_for_rights_handling_only(
             with pytest.raises(AccessRefusedError):
                 act()
     if role is Role.PRIVACY:
-        assert [(entry[3], entry[4], entry[5]) for entry in entries(store)] == [
+        told = [(entry[3], entry[4], entry[5]) for entry in entries(store)]
+        case = told[5][1]
+        assert told == [
             ("restrict", one, "restricted"),
             ("restrict", one, "lifted"),
+            ("rectify", one, "rectified"),
+            ("object", "-", "objected"),
+            ("object", "-", "withdrawn"),
+            ("case", case, "filed"),
+            ("case", case, "granted"),
+            ("case", "-", "listed"),
+            ("trail", one, "granted"),
             ("destroy", one, "granted"),
         ]
     else:
-        assert [entry[5] for entry in entries(store)] == ["refused_role"] * 3
+        assert [entry[5] for entry in entries(store)] == ["refused_role"] * 9
         assert store.open(one, OFFICER, Purpose.RIGHTS).transcripts
 
 

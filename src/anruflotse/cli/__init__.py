@@ -47,6 +47,7 @@ EXIT_CODES: dict[str, int] = {
     # what was asked for is not so
     "anruflotse.lines.peers.call_state:CallFailedError": 1,
     "anruflotse.records.model:AccessRefusedError": 1,
+    "anruflotse.records.model:ConflictError": 1,
     "anruflotse.understanding.errors:VersionError": 1,
     # a file the operator or caller of the command gave is wrong
     "anruflotse.settings.reading:SettingsError": 2,

@@ -35,6 +35,8 @@ def status(config: Config = None, data: Data = None, as_json: Json = False) -> N
         "restricted": now.restricted,
         "held": now.held,
         "reviews_due": now.reviews_due,
+        "cases": now.cases,
+        "objections": now.objections,
     }
     emit(record, as_json, lines(record))
 
@@ -52,6 +54,7 @@ def sweep(config: Config = None, data: Data = None, as_json: Json = False) -> No
         "at": iso(swept.at),
         "failed": swept.failed,
         "scrubbed": swept.scrubbed,
+        "objections": swept.objections,
     }
     emit(record, as_json, lines(record))
     if swept.failed:

@@ -15,6 +15,7 @@ from datetime import datetime
 
 import structlog
 
+from anruflotse.records import opening
 from anruflotse.records.access import Accessor, Kind
 from anruflotse.records.desk import ATTEMPTS, Desk
 from anruflotse.records.door import ID
@@ -168,7 +169,8 @@ class Casework(Desk):
             message = "The case has no attachment of this name."
             raise NotFoundError(message)
         try:
-            data = opened.open(f"{_PART}/{part}", sealed)
+            with opening.readable():
+                data = opened.open(f"{_PART}/{part}", sealed)
         except TamperedError:
             self._door.log(accessor, stated, Kind.CASE, case_id, "unreadable")
             raise
@@ -185,7 +187,8 @@ class Casework(Desk):
         opened = self._key_of(key, accessor, stated)
         sealed = self._opener.stores().cases.names(case_id)
         try:
-            names = [opened.open(f"{_PART}/{part}/name", name).decode().rstrip() for part, name in sealed.items()]
+            with opening.readable():
+                names = [opened.open(f"{_PART}/{part}/name", name).decode().rstrip() for part, name in sealed.items()]
         except TamperedError:
             self._door.log(accessor, stated, Kind.CASE, case_id, "unreadable")
             raise
@@ -290,12 +293,13 @@ def _packed(body: Mapping[str, object]) -> bytes:
 
 def _opened(key: DataKey, stored_key: StoredKey, stored: StoredCase) -> Case:
     """A case as it is shown. Raises `TamperedError`."""
-    plain = key.open(_field(stored.version, stored.filed_at), stored.sealed)
-    return Case(
-        id=stored.id,
-        filed_at=from_micros(stored.filed_at),
-        # The key's, since that one is proven by decrypting.
-        expires_at=from_micros(stored_key.expires_at),
-        version=stored.version,
-        body=json.loads(plain),
-    )
+    with opening.readable():
+        plain = key.open(_field(stored.version, stored.filed_at), stored.sealed)
+        return Case(
+            id=stored.id,
+            filed_at=from_micros(stored.filed_at),
+            # The key's, since that one is proven by decrypting.
+            expires_at=from_micros(stored_key.expires_at),
+            version=stored.version,
+            body=json.loads(plain),
+        )

@@ -27,13 +27,13 @@ def row_digest(row: StoredRow) -> str:
 
 def summary(vault: Vault, key: StoredKey, sealed: Sealed) -> Summary:
     """The line of the list. Raises `TamperedError`."""
-    with _readable():
+    with readable():
         return _told(sealed.row, key, contents.summary(_plain(vault, key, sealed)[contents.SUMMARY]))
 
 
 def record(vault: Vault, key: StoredKey, sealed: Sealed) -> Record:
     """A whole record, with as much of it as was taken out of the row store. Raises `TamperedError`."""
-    with _readable():
+    with readable():
         return _record(key, sealed, _plain(vault, key, sealed))
 
 
@@ -67,7 +67,7 @@ def _record(key: StoredKey, sealed: Sealed, plain: Mapping[str, bytes]) -> Recor
 
 def handed(vault: Vault, key: StoredKey, sealed: Sealed) -> Handed:
     """What the department sees that was given the call. Raises `TamperedError`."""
-    with _readable():
+    with readable():
         return _handed(key, sealed, _plain(vault, key, sealed))
 
 
@@ -109,7 +109,7 @@ def _plain(vault: Vault, key: StoredKey, sealed: Sealed) -> Mapping[str, bytes]:
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
+def readable() -> Iterator[None]:
     """Tell of whatever shape somebody gave to what is stored as what it is. Raises `TamperedError`."""
     try:
         yield

@@ -41,6 +41,7 @@ from anruflotse.records.reading import Reading
 from anruflotse.records.rectifying import Rectifying
 from anruflotse.records.retention.latest import LatestTime
 from anruflotse.records.retention.reconciling import Reconciled
+from anruflotse.records.searching import Searching
 from anruflotse.records.signatures import Signature, signed, signed_jws
 from anruflotse.records.stores.opener import Opener
 from anruflotse.records.stores.rowstore import StoredRow
@@ -61,7 +62,7 @@ _OFFICERS_REASONS = (DestroyReason.ERASED, DestroyReason.OBJECTED)
 _log = structlog.get_logger(__name__)
 
 
-class Records(Reading, Rectifying, Casework, Objecting):
+class Records(Reading, Searching, Rectifying, Casework, Objecting):
     """The record store of one machine in one directory.
 
     Opened at first use, not when constructed: a store that is down then, or goes down later, makes `healthy` False and

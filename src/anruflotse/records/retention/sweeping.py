@@ -163,8 +163,9 @@ class Sweeper:
             alive = self._keys.alive(ids, at)
             ending.destroy([one for one in ids if one not in alive], DestroyReason.EXPIRED, at)
         self._settle(ending, at, to_micros(now - _GRACE))
+        self._stale = self._stale or ending.keys_destroyed > 0
         objections = self._objections.end(at)
-        self._stale = self._stale or ending.keys_destroyed > 0 or objections > 0
+        self._stale = self._stale or objections > 0
         self._rewrite(now)
         if unread is not None:
             raise unread

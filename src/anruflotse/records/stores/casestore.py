@@ -14,6 +14,7 @@ from anruflotse.records.model import StoreError
 from anruflotse.records.stores.database import Database
 from anruflotse.records.stores.keystore import Place
 from anruflotse.records.stores.tables import add_missing, attachments, cases, is_due, row_tombstones
+from anruflotse.records.times import FAR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,8 @@ class CaseStore:
 
     def newest(self, limit: int, after: Place | None = None) -> list[StoredCase]:
         """A page of the cases, newest first, beyond when the last one was filed and its id."""
-        found = select(cases).order_by(cases.c.filed_at.desc(), cases.c.id).limit(limit)
+        sane = cases.c.filed_at.between(1, FAR - 1)  # SQLite keeps whatever somebody writes into it
+        found = select(cases).where(sane).order_by(cases.c.filed_at.desc(), cases.c.id).limit(limit)
         if after is not None:
             at, last = after
             beyond = or_(cases.c.filed_at < at, and_(cases.c.filed_at == at, cases.c.id > last))

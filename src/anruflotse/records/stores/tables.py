@@ -224,6 +224,8 @@ audit = Table(
     Column("result", String(20), nullable=False),
     Column("previous", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
+    # Who asks what became of their data is told who read it, however long the trail is by then.
+    Index("ix_audit_subject", "subject", "seq"),
 )
 audit_tip = Table(
     "audit_tip",

@@ -144,7 +144,8 @@ class Vault:
 
     def fingerprint(self, number: str) -> str:
         """The keyed hash by which a caller's number is found again, however it is written: HMAC-SHA256 (RFC 2104)."""
-        return hmac.new(self.secrets.get(FINGERPRINT), normalised(number).encode(), hashlib.sha256).hexdigest()
+        whole = telephone(number) or normalised(number)
+        return hmac.new(self.secrets.get(FINGERPRINT), whole.encode(), hashlib.sha256).hexdigest()
 
     def objection(self, number: str) -> str | None:
         """The keyed hash under which a number's objection is entered; None for what is no telephone number.

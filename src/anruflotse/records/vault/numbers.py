@@ -11,7 +11,8 @@ import phonenumbers
 _COUNTRY = "DE"
 """Whose rules a number without country code follows."""
 _PLAIN = re.compile(r"[^\w+*#]|_")
-_URI = re.compile(r"(?:sips?|tel):([^@;>\s]+)", re.IGNORECASE)
+_URI = re.compile(r"sips?:([^@;:>\s]+)[^@>\s]*@|tel:([^;>]+)", re.IGNORECASE)
+"""A SIP URI up to its host, without a password or parameters of the user (RFC 3261, 19.1.1), or a tel URI."""
 _LABEL = re.compile(r"^(?:tel(?:efon)?|fon|mobil|handy|phone)[.:\s]+", re.IGNORECASE)
 _COUNTRY_CODE = re.compile(r"49[1-9][0-9]{8,}")
 
@@ -45,7 +46,7 @@ def telephone(number: str) -> str | None:
     """
     text = unicodedata.normalize("NFKC", unquote(number.strip()))
     if found := _URI.search(text):
-        text = found[1]
+        text = found[1] or found[2]
     text = _LABEL.sub("", text)
     digits = _PLAIN.sub("", text)
     if not re.fullmatch(r"\+?[0-9]+", digits):

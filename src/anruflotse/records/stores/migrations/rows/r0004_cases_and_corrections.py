@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("name", sa.LargeBinary, nullable=False),
         sa.Column("sealed", sa.LargeBinary, nullable=False),
     )
+    op.create_index("ix_audit_subject", "audit", ["subject", "seq"])
     op.create_table(
         "corrections",
         sa.Column("record_id", sa.String(32), sa.ForeignKey("records.id", ondelete="CASCADE"), primary_key=True),
