@@ -159,6 +159,7 @@ def test_a_section_that_is_null_in_the_file_can_be_filled_by_the_environment(her
             "sip: {transports: [tls]}\n",
             "sip.transports holds tls, which needs sip.tls.certificate: a PEM file with key and certificate.",
         ),
+        ('insurer: {privacy_contact: {written: "  "}}\n', "insurer.privacy_contact.written"),
         ("call: {human_key: 9}\n", "must be three different keys"),
         (
             "sip: {registration: {registrar: pbx.example, user: bot}}\n",

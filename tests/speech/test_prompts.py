@@ -409,6 +409,20 @@ async def test_prompts_name_the_keys_that_are_set(tmp_path: Path) -> None:
     assert voice.spoken[-1].endswith("die Taste Raute.")
 
 
+@pytest.mark.parametrize(("key", "told"), [("5", True), ("9", False)])
+async def test_a_recording_that_may_name_another_key_is_told(tmp_path: Path, key: str, told: bool) -> None:
+    recordings = tmp_path / "recordings"
+    recordings.mkdir()
+    write_wav(recordings / "hinweis.wav", tone(700, 8_000))
+    write_wav(recordings / "frage.wav", tone(700, 8_000))
+    prompts = PromptBook(
+        FakeSynthesiser(), voice="fake", cache=tmp_path / "cache", fillings=replace(FILLINGS, objection_key=key),
+        recordings=recordings,
+    )  # fmt: skip
+    problems = [problem for problem in await prompts.check() if "names the keys" in problem]
+    assert [f"{recordings / 'hinweis.wav'}: " in problem for problem in problems] == [True] * told
+
+
 @pytest.mark.parametrize("name", sorted(GAPS))
 def test_a_missing_prompt_is_told(tmp_path: Path, name: str) -> None:
     own = altered(tmp_path, f"\n  {name}: ", "\n  # ")

@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     PrivateAttr,
     SecretStr,
+    StringConstraints,
     WithJsonSchema,
     model_validator,
 )
@@ -44,7 +45,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Transports = Annotated[tuple[Transport, ...], BeforeValidator(_split), Field(min_length=1)]
 Codecs = Annotated[tuple[Codec, ...], BeforeValidator(_split), Field(min_length=1)]
 AudioPort = Annotated[int, Field(ge=1024, le=65535)]
-Text = Annotated[str, Field(min_length=1)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 POSTGRES_URL = "a URL like postgresql://user:password@host:5432/database"
 PostgresUrl = Annotated[SecretStr, WithJsonSchema({"type": "string", "format": "postgresql"})]
 FederalState = Literal[

@@ -27,6 +27,8 @@ from anruflotse.speech.seams import SpeechError, Synthesiser
 NOTICE: Final = "hinweis"
 NOTICE_SECONDS: Final = 12.0
 RATES: Final = (8_000, 16_000)
+KEY_GAPS: Final = {"taste_widerspruch": "9", "taste_mensch": "0"}
+"""The gaps for keys, with the keys of the shipped settings."""
 
 _DEPARTMENT_GAPS: Final = frozenset({"abteilung", "stattdessen"})
 _CONCERN_GAPS: Final = frozenset({"anliegen", "erstes", "zweites"})
@@ -186,6 +188,7 @@ class PromptBook:
             notice = await self.audio(NOTICE)
         except PromptMissing as missing:
             return [*problems, str(missing)]
+        problems += self._keys_unheard()
         if notice.seconds > NOTICE_SECONDS:
             problems.append(
                 f"The notice (`{NOTICE}`) lasts {notice.seconds:.1f} s; it should not exceed {NOTICE_SECONDS:.0f} s: "
@@ -296,6 +299,19 @@ class PromptBook:
 
     def _cache_key(self, key: _Key) -> str:
         return PromptCache.name_of(self._voice, self._catalogue.spoken(key.text))
+
+    def _keys_unheard(self) -> list[str]:
+        """Recordings of prompts that name a key, when the keys are others than those of the shipped settings."""
+        keys = {gap: self._settings[gap] for gap in KEY_GAPS}
+        if self._recordings is None or keys == KEY_GAPS:
+            return []
+        named = [name for name, gaps in GAPS.items() if set(gaps) & set(KEY_GAPS)]
+        recorded = [path for path in (self._recordings / f"{name}.wav" for name in named) if path.exists()]
+        keys_set = f"{keys['taste_widerspruch']} (objection) and {keys['taste_mensch']} (person)"
+        return [
+            f"{path}: nobody can check what a recording says. Make sure that it names the keys {keys_set}."
+            for path in recorded
+        ]
 
     def _recording_problems(self) -> list[str]:
         if self._recordings is None:
