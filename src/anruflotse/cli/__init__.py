@@ -39,7 +39,7 @@ import anruflotse
 MODULES: tuple[str, ...] = (
     *("service", "demo", "settings"),
     *("call", "phone", "speech", "understanding", "models"),
-    *("notice", "processors", "records", "retention", "keys", "audit", "bench"),
+    *("notice", "processors", "records", "rights", "retention", "keys", "audit", "bench"),
 )
 """Command modules under `anruflotse.cli`, in the order `--help` shows them."""
 
@@ -48,17 +48,20 @@ EXIT_CODES: dict[str, int] = {
     "anruflotse.lines.peers.call_state:CallFailedError": 1,
     "anruflotse.records.model:AccessRefusedError": 1,
     "anruflotse.records.model:ConflictError": 1,
+    "anruflotse.rights.model:NotNowError": 1,
     "anruflotse.understanding.errors:VersionError": 1,
     # a file the operator or caller of the command gave is wrong
     "anruflotse.settings.reading:SettingsError": 2,
     "anruflotse.notice.archive:ArchiveError": 3,
     "anruflotse.processors.gate:ProcessorError": 2,
+    "anruflotse.rights.model:RightsError": 2,
     "anruflotse.speech.audio:AudioError": 2,
     "anruflotse.speech.prompts:PromptError": 2,
     "anruflotse.understanding.errors:CorpusError": 2,
     "anruflotse.yamlshape:ShapeError": 2,
     # a part is not reachable or does not work
     "anruflotse.console.serving:ConsoleError": 3,
+    "anruflotse.documents.paper:PaperError": 3,
     "anruflotse.lines.line:LineError": 3,
     "anruflotse.lines.peers.message:SipError": 3,
     "anruflotse.records.model:StoreError": 3,

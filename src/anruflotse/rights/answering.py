@@ -165,6 +165,30 @@ class Answering(TakingIn):
         )
         return told + (erasure.proof(self.office, filed, accessor) if erased else [])
 
+    def recipients(self, filed: Filed, accessor: Accessor) -> list[dict[str, object]]:
+        """Who had the records of a request: staff by name, role, purpose and time, and processors. For officers."""
+        told: list[dict[str, object]] = []
+        for finding in filed.request.findings:
+            if finding.decision is Decision.OPEN:
+                continue
+            told += [
+                {
+                    "record": finding.record,
+                    "name": one.accessor,
+                    "role": one.role,
+                    "purpose": one.purpose,
+                    "act": one.act,
+                    "at": one.at.isoformat(timespec="seconds"),
+                }
+                for one in self.office.records.recipients(finding.record, accessor)
+            ]
+            record = self.office.open(finding.record, accessor)
+            told += [
+                {"record": finding.record, "name": self.office.house.processor(key), "role": "processor"}
+                for key in (record.processors if record is not None else ())
+            ]
+        return told
+
     def _written(self, filed: Filed, accessor: Accessor, files: dict[str, bytes], what: str) -> Prepared:
         """Prove the files of an answer, keep them unless they hold what was said, and note the step."""
         discloses = filed.request.article in DISCLOSING

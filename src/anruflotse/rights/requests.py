@@ -15,7 +15,16 @@ from anruflotse.records.access import Accessor
 from anruflotse.records.restriction import Ground
 from anruflotse.rights import erasure, notification, objection, rectification, redaction, restriction
 from anruflotse.rights.answering import Answering, Prepared
-from anruflotse.rights.model import Article, Decision, Finding, Request, RightsError, WrongArticleError, clean
+from anruflotse.rights.model import (
+    Article,
+    Decision,
+    Finding,
+    NotNowError,
+    Request,
+    RightsError,
+    WrongArticleError,
+    clean,
+)
 from anruflotse.rights.objection import CHECK, Course
 from anruflotse.rights.office import Filed
 from anruflotse.rights.taking_in import DISCLOSING, must_run
@@ -44,6 +53,12 @@ class Requests(Answering):
         rectification.rectify(self.office, filed, accessor, record_id or rectification.only(filed), utterance, text)
         return self.prepare(case_id, accessor)
 
+    def ask_back(self, case_id: str, accessor: Accessor) -> Prepared:
+        """Write the letter that asks what is wrong, while nobody has said it, or that nothing was found."""
+        filed = self._about(case_id, accessor, Article.RECTIFICATION)
+        what = "asked_back" if filed.request.findings else "prepared"
+        return self._written(filed, accessor, rectification.answer(self.office, filed), what)
+
     def erase(self, case_id: str, accessor: Accessor) -> Prepared:
         """Destroy the records of a request."""
         filed = self._about(case_id, accessor, Article.ERASURE)
@@ -59,8 +74,14 @@ class Requests(Answering):
         return self.prepare(case_id, accessor)
 
     def tell_before_lifting(self, case_id: str, accessor: Accessor) -> Prepared:
-        """Write the letter that announces the end of a restriction, and track that it is sent (Art. 18(3))."""
+        """Write the letter that announces the end of a restriction, and track that it is sent (Art. 18(3)).
+
+        Raises `NotNowError` when nothing of it is restricted.
+        """
         filed = self._about(case_id, accessor, Article.LIFTING)
+        if not restriction.restricted(self.office, filed, accessor):
+            message = "None of these records is restricted: there is nothing to lift."
+            raise NotNowError(message)
         filed = restriction.tell_first(self.office, filed, accessor)
         return self._written(filed, accessor, restriction.answer(self.office, filed), "announced")
 

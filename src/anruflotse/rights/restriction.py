@@ -89,6 +89,12 @@ def is_told(filed: Filed) -> bool:
     return filed.request.details.get("asked") == "yes" or (todo is not None and not todo.open)
 
 
+def restricted(office: Office, filed: Filed, accessor: Accessor) -> tuple[str, ...]:
+    """The records of a request that are restricted now."""
+    opened = [office.open(record_id, accessor) for record_id in filed.request.records]
+    return tuple(record.summary.id for record in opened if record is not None and record.summary.restricted)
+
+
 def lift(office: Office, filed: Filed, accessor: Accessor) -> Filed:
     """Lift the restriction of every record of a request. A held record that is past its day ends with that.
 

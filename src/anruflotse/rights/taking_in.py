@@ -30,6 +30,10 @@ from anruflotse.rights.office import Filed, Office
 LARGEST = 2000
 """Records of one request: more is no request of a person, and would not fit into a case."""
 
+SHORT = 8
+"""Digits of a request's id that its letters show."""
+LONG = 32
+
 GDPR_BEGAN = date(2018, 5, 25)
 
 DISCLOSING = frozenset({Article.ACCESS, Article.COPY})
@@ -105,6 +109,20 @@ class TakingIn:
     def get(self, case_id: str, accessor: Accessor) -> Filed:
         """One request. Raises `NotFoundError`."""
         return self.office.get(case_id, accessor)
+
+    def named(self, typed: str, accessor: Accessor) -> Filed:
+        """The request that somebody means: its id, or as many of its first digits as stand on the letter.
+
+        Raises `NotFoundError`, and `RightsError` when several begin like that.
+        """
+        wanted = typed.strip().casefold()
+        if not SHORT <= len(wanted) < LONG:
+            return self.office.get(wanted, accessor)
+        found = [filed for filed in self.office.all(accessor) if filed.id.startswith(wanted)]
+        if len(found) > 1:
+            message = f"{len(found)} requests begin like that: give more digits of the one you mean."
+            raise RightsError(message)
+        return found[0] if found else self.office.get(wanted, accessor)
 
     def search(
         self,
