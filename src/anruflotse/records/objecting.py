@@ -14,6 +14,7 @@ from anruflotse.records.desk import Desk
 from anruflotse.records.door import is_text
 from anruflotse.records.model import Purpose
 from anruflotse.records.times import FAR, to_micros
+from anruflotse.records.vault.numbers import telephone
 
 
 class Objecting(Desk):
@@ -62,21 +63,20 @@ class Objecting(Desk):
         The software asks this at the start of a call: no person, no entry in the trail. However the number is written;
         what is no telephone number never is. Raises `StoreError`: then nobody knows, and nothing must be recorded.
         """
-        if not number or not is_text(number):
+        whole = telephone(number) if number and is_text(number) else None
+        if whole is None:
             return False
-        hashed = self._opener.vault().objection(number)
-        if hashed is None:
-            return False
+        hashed = self._opener.vault().objection(whole)
         latest = self._now()
         at = latest if now is None else max(now, latest)
         return self._opener.stores().objections.there(hashed, to_micros(at))
 
     def _hashed(self, number: str) -> str:
-        hashed = self._opener.vault().objection(number) if is_text(number) else None
-        if hashed is None:
+        whole = telephone(number) if is_text(number) else None
+        if whole is None:
             message = "This is no whole telephone number: give it with its area code, as 030 123456 or +49 30 123456."
             raise ValueError(message)
-        return hashed
+        return self._opener.vault().objection(whole)
 
     def _end(self, until: datetime) -> int:
         if until.tzinfo is None or not to_micros(self._now()) < to_micros(until) < FAR:

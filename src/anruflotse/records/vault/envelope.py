@@ -147,14 +147,11 @@ class Vault:
         whole = telephone(number) or normalised(number)
         return hmac.new(self.secrets.get(FINGERPRINT), whole.encode(), hashlib.sha256).hexdigest()
 
-    def objection(self, number: str) -> str | None:
-        """The keyed hash under which a number's objection is entered; None for what is no telephone number.
+    def objection(self, whole: str) -> str:
+        """The keyed hash under which the objection of a whole number (see `telephone`) is entered.
 
         Under a key of its own: the list of objections and the records cannot be joined without the master key.
         """
-        whole = telephone(number)
-        if whole is None:
-            return None
         return hmac.new(self.secrets.get(OBJECTION), whole.encode(), hashlib.sha256).hexdigest()
 
     def signing_key(self) -> Ed25519PrivateKey:
