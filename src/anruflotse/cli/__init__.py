@@ -39,7 +39,7 @@ import anruflotse
 MODULES: tuple[str, ...] = (
     *("service", "demo", "settings"),
     *("call", "phone", "speech", "understanding", "models"),
-    *("notice", "processors", "records", "rights", "retention", "keys", "audit", "bench"),
+    *("notice", "processors", "records", "rights", "retention", "keys", "audit", "verify", "bench"),
 )
 """Command modules under `anruflotse.cli`, in the order `--help` shows them."""
 
@@ -58,6 +58,7 @@ EXIT_CODES: dict[str, int] = {
     "anruflotse.speech.audio:AudioError": 2,
     "anruflotse.speech.prompts:PromptError": 2,
     "anruflotse.understanding.errors:CorpusError": 2,
+    "anruflotse.verification.reporting:ReportError": 2,
     "anruflotse.yamlshape:ShapeError": 2,
     # a part is not reachable or does not work
     "anruflotse.console.serving:ConsoleError": 3,
