@@ -93,6 +93,14 @@ class KeyStore:
         with self.database.read() as connection:
             return {row.id: _stored(row) for row in connection.execute(found)}
 
+    def readable(self, ids: Sequence[str], now: int, *, restricted: bool) -> set[str]:
+        """Which of `ids` have a key as `alive` tells; also `restricted` ones. For many: it fetches nothing else."""
+        found = select(keys.c.id).where(keys.c.id.in_(ids), or_(not_(is_due(keys, now)), is_held()))
+        if not restricted:
+            found = found.where(keys.c.restriction.is_(None))
+        with self.database.read() as connection:
+            return set(connection.execute(found).scalars())
+
     def one(self, record_id: str) -> StoredKey | None:
         """The key of a record as it is stored now, expired or not."""
         with self.database.read() as connection:
