@@ -39,7 +39,7 @@ import anruflotse
 MODULES: tuple[str, ...] = (
     *("service", "demo", "settings"),
     *("call", "phone", "speech", "understanding", "models"),
-    *("notice", "processors", "records", "rights", "retention", "keys", "audit", "verify", "bench"),
+    *("notice", "documents", "processors", "records", "rights", "retention", "keys", "audit", "verify", "bench"),
 )
 """Command modules under `anruflotse.cli`, in the order `--help` shows them."""
 
