@@ -126,8 +126,8 @@ def side_by_side(office: Office, filed: Filed, finding: Finding, record: Record)
     """Both versions of a record: what is stored on the left, what would be handed out on the right."""
     after = redacted(record, finding)
     withheld = finding.decision in {Decision.WITHHOLD, Decision.OPEN}
-    left: list[Block] = [Heading("So ist es gespeichert", 2)]
-    right: list[Block] = [Heading("So würde es herausgegeben", 2)]
+    left: list[Block] = [Heading("So ist es gespeichert")]
+    right: list[Block] = [Heading("So würde es herausgegeben")]
     for number, text in enumerate(record.transcripts):
         left.append(Quote(text, f"Äußerung {number + 1}"))
         if not withheld:

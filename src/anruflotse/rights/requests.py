@@ -68,7 +68,7 @@ class Requests(Answering):
     def restrict(
         self, case_id: str, accessor: Accessor, ground: Ground, *, hold: bool = False, review_on: datetime | None = None
     ) -> Prepared:
-        """Restrict the records of a request. Raises `ValueError` for a hold that the law does not give."""
+        """Restrict the records of a request. Raises `RightsError` for a hold that the law does not give."""
         filed = self._about(case_id, accessor, Article.RESTRICTION)
         restriction.restrict(self.office, filed, accessor, ground, hold=hold, review_on=review_on)
         return self.prepare(case_id, accessor)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from anruflotse.documents import Block, Heading, Listing, Paragraph
 from anruflotse.documents.model import day, moment
 from anruflotse.records.access import Accessor
 from anruflotse.records.model import NotFoundError
-from anruflotse.records.restriction import Ground
+from anruflotse.records.restriction import HOLDING, Ground
 from anruflotse.rights import letters, notification
-from anruflotse.rights.model import Article, NotNowError, Request
+from anruflotse.rights.model import Article, NotNowError, Request, RightsError
 from anruflotse.rights.notification import TELL, Had
 from anruflotse.rights.office import Filed, Office, with_todos
 
+FAR = datetime(3000, 1, 1, tzinfo=UTC)
 RESTRICTED = "restricted"
 LIFTED = "lifted"
 GONE = "gone"
@@ -47,8 +48,10 @@ def restrict(
 ) -> Filed:
     """Restrict every record of a request for a ground of Art. 18(1). `hold` keeps it beyond its day (b and c only).
 
-    Raises `ValueError` for a hold that the law does not give, `AccessRefusedError`, `StoreError`.
+    Raises `RightsError` for a hold that the law does not give, or a date of review that does not lie ahead,
+    `AccessRefusedError`, `StoreError`.
     """
+    _check(office, ground, hold=hold, review_on=review_on)
     had: list[Had] = []
     done: dict[str, str] = {}
     seen: dict[str, datetime] = {}
@@ -78,6 +81,19 @@ def restrict(
     )
 
 
+def _check(office: Office, ground: Ground, *, hold: bool, review_on: datetime | None) -> None:
+    """Refuse what the store would refuse, before anything is filed. Raises `RightsError`."""
+    if hold and (ground not in HOLDING or review_on is None):
+        message = (
+            "Only a restriction under Art. 18(1)(b) or (c) GDPR can hold a record beyond its expiry, and only with a "
+            "date of review (--review)."
+        )
+        raise RightsError(message)
+    if review_on is not None and not office.now() < review_on < FAR:
+        message = "The date of review of a restriction has to lie ahead, before the year 3000."
+        raise RightsError(message)
+
+
 def tell_first(office: Office, filed: Filed, accessor: Accessor) -> Filed:
     """Put down that the person has to be told before the restriction ends."""
     return office.change(filed.id, accessor, lambda request: with_todos(request, ((TELL, PERSON, _TELL),)))
@@ -100,7 +116,7 @@ def lift(office: Office, filed: Filed, accessor: Accessor) -> Filed:
 
     Raises `NotNowError` as long as the person has not been told (Art. 18(3)), `AccessRefusedError`, `StoreError`.
     """
-    if not is_told(filed):
+    if filed.request.findings and not is_told(filed):
         message = (
             "The person has to be told before a restriction is lifted (Art. 18(3) GDPR): send the letter, settle the "
             "to-do (`rights todo`), then ask again; or say --asked when the person asked for it."
