@@ -170,6 +170,13 @@ def test_a_hash_is_copied_out_of_a_pdf_in_one_piece() -> None:
     assert "0123456789abcdef" * 8 in text_of(made).replace(" ", "")
 
 
+@pytest.mark.parametrize("endless", ["0123456789abcdef" * 30, "Donaudampfschiff" * 30])
+def test_what_has_no_blanks_does_not_leave_the_page(endless: str) -> None:
+    made = pdf(document(Paragraph(endless), Quote(endless), Facts(((endless, endless),)), Table(("a",), ((endless,),))))
+    lines = [line for page in pypdf.PdfReader(io.BytesIO(made)).pages for line in page.extract_text().splitlines()]
+    assert max(map(len, lines)) < 150
+
+
 def test_the_same_document_gives_the_same_bytes() -> None:
     assert pdf(document()) == pdf(document())
 

@@ -233,6 +233,13 @@ def test_sound_that_is_held_back_is_said_to_be() -> None:
     assert given["redacted"] == {"type": "recording"}
 
 
+def test_passages_that_were_taken_out_are_said_to_be() -> None:
+    assert vcon(record(), insurer="mkk", created_at=NOW, redacted=True)["redacted"] == {"type": "passages"}
+    both = vcon(record(recording=None), insurer="mkk", created_at=NOW, redacted=True)
+    assert both["redacted"] == {"type": "passages recording"}
+    assert faults(both) == []
+
+
 @pytest.mark.parametrize("bad", ["", "AAAA", urlsafe_b64encode(b"RIFF\x00\x00\x00\x00WAVE").decode(), 7, "ä"])
 def test_sound_that_is_none_is_refused(bad: object) -> None:
     with pytest.raises(VconError):

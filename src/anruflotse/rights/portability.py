@@ -19,7 +19,7 @@ from anruflotse.records import flac
 from anruflotse.records.access import Accessor
 from anruflotse.rights import access, archive, letters, vcon
 from anruflotse.rights.access import Copied
-from anruflotse.rights.model import RightsError
+from anruflotse.rights.model import Decision, RightsError
 from anruflotse.rights.office import Filed, Office
 
 ARCHIVE = "kopie.zip"
@@ -69,6 +69,7 @@ def _contents(office: Office, filed: Filed, copied: tuple[Copied, ...]) -> dict[
             created_at=office.now(),
             notice=office.house.edition(one.record.notice_version),
             objected=None if caller is None else office.records.objected(caller),
+            redacted=one.finding.decision is Decision.REDACT,
         )
         made[f"anruf-{number}.vcon.json"] = vcon.signed(container, office.records.sign_jws)
         if one.record.recording is not None:

@@ -70,12 +70,14 @@ def vcon(
     created_at: datetime,
     notice: str | None = None,
     objected: bool | None = None,
+    redacted: bool = False,
 ) -> dict[str, object]:
     """`record` as a vCon in the unsigned form, in shapes of JSON.
 
     `notice` is the text of the notice the caller heard, if it is at hand; the record has its version. `objected` tells
     whether recordings of calls from that number are objected to at `created_at`, None when there is no number to ask
-    for. A record whose recording was held back (or is gone) says so under `redacted` and has a dialog without sound.
+    for. `redacted` says that passages about somebody else were taken out of `record`; one whose recording was held back
+    (or is gone) says so as well, and has a dialog without sound.
     The same record gets the same `uuid` for the same `created_at`. Raises `ValueError` for a time without time zone.
     """
     if created_at.tzinfo is None:
@@ -95,9 +97,10 @@ def vcon(
             record, {"version": record.notice_version, "text": notice}, {"number": objected, "as_of": _time(created_at)}
         ),
     }
-    if sound is None:
+    left_out = [what for what, gone in (("passages", redacted), ("recording", sound is None)) if gone]
+    if left_out:
         # The draft: without a uuid, no less redacted version is available.
-        made["redacted"] = {"type": "recording"}
+        made["redacted"] = {"type": " ".join(left_out)}
     return made
 
 
