@@ -248,6 +248,9 @@ def test_a_page_brings_everything_along_and_has_one_outline() -> None:
     assert "link" not in tags
     assert not any(attributes.get("src") or "://" in (attributes.get("href") or "") for _, attributes in page.elements)
     assert ("th", {"scope": "col"}) in page.elements
+    region = next(attributes for tag, attributes in page.elements if attributes.get("role") == "region")
+    assert region["aria-label"] == "Die Versprechen"
+    assert region["tabindex"] == "0"
     assert ("th", {"scope": "row"}) in page.elements
     assert f"<style>{STYLE}</style>" in html(document())
     assert STYLE_SOURCE.startswith("'sha256-")
