@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,9 +22,11 @@ from anruflotse.understanding.explaining import Explanation, explained, for_peop
 from anruflotse.understanding.model import Model
 from anruflotse.understanding.policy import Policy, Thresholds
 from anruflotse.understanding.seams import Keyword, Neighbour, Ranked, Ranking
+from anruflotse.understanding.training import Remembering
 from tests.understanding.toys import DEPARTMENTS, ToyEncoder, lines
 
 POLICY = Policy(Thresholds())
+IDENTITY = examples.Rounded.of(np.eye(4, dtype=np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,25 @@ def test_training_keeps_what_it_learnt_from(tmp_path: Path) -> None:
     assert again is not None
     assert (again.texts, again.concerns) == (model.examples.texts, model.examples.concerns)
     assert np.array_equal(again.directions, model.examples.directions)
+    assert again.rounded.vectors == pytest.approx(ToyEncoder().encode(list(again.texts)), abs=0.01)
+
+
+def test_examples_of_earlier_models_still_explain(learnt: Model, tmp_path: Path) -> None:
+    assert learnt.examples is not None
+    told = json.dumps([learnt.examples.texts, learnt.examples.concerns]).encode()
+    packed = io.BytesIO()
+    np.savez(
+        packed,
+        told=np.frombuffer(told, np.uint8),
+        directions=np.rint(learnt.examples.directions * 127).astype(np.int8),
+    )
+    old = examples.unpack(packed.getvalue())
+    assert not old.whole
+    text = "meiner Mutter und die Krone"
+    direction = examples.directions(ToyEncoder().encode([text]), learnt.centre)[0]
+    assert [one.text for one in old.nearest(direction)] == [one.text for one in learnt.examples.nearest(direction)]
+    counting = Remembering(ToyEncoder(), tmp_path, replace(learnt, examples=old))
+    assert np.array_equal(counting.encode([text]), ToyEncoder().encode([text])), "directions were taken for vectors"
 
 
 def test_a_model_of_before_has_no_examples_and_still_explains(toy_model: Model, tmp_path: Path) -> None:
@@ -88,7 +110,7 @@ def test_damaged_examples_are_named(learnt: Model, tmp_path: Path) -> None:
 
 def test_examples_that_contradict_themselves_are_refused(learnt: Model) -> None:
     assert learnt.examples is not None
-    torn = Examples(learnt.examples.texts[:-1], learnt.examples.concerns, learnt.examples.directions)
+    torn = replace(learnt.examples, texts=learnt.examples.texts[:-1])
     with pytest.raises(UnderstandingError, match="contradicts"):
         examples.unpack(examples.pack(torn))
     with pytest.raises(UnderstandingError, match="another format"):
@@ -97,12 +119,13 @@ def test_examples_that_contradict_themselves_are_refused(learnt: Model) -> None:
 
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_fewer_sentences_than_wanted_are_no_error(number: int) -> None:
-    few = Examples(("a", "b")[:number], ("x", "y")[:number], np.eye(2, dtype=np.float32)[:number])
+    rounded = examples.Rounded.of(np.eye(2, dtype=np.float32)[:number])
+    few = Examples(("a", "b")[:number], ("x", "y")[:number], rounded, np.zeros(2, np.float32))
     assert [one.text for one in few.nearest(np.array([0.9, 0.1], np.float32))] == ["a", "b"][:number]
 
 
 def test_a_sentence_that_was_learnt_twice_is_shown_once() -> None:
-    twice = Examples(("a", "a", "b", "c"), ("x", "x", "y", "z"), np.eye(4, dtype=np.float32))
+    twice = Examples(("a", "a", "b", "c"), ("x", "x", "y", "z"), IDENTITY, np.zeros(4, np.float32))
     shown = twice.nearest(np.array([0.9, 0.9, 0.2, 0.1], np.float32))
     assert [one.text for one in shown] == ["a", "b", "c"]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -97,6 +98,20 @@ def test_vectors_are_remembered_and_forgotten_when_nobody_asks(tmp_path: Path) -
         encoder.store()
         asked.append(counting.asked)
     assert asked == [["Karte", "Pflege"], [], ["Pflege"]]
+
+
+def test_what_a_model_has_learnt_is_not_embedded_again_and_makes_the_same_model(tmp_path: Path) -> None:
+    fresh = training.train(lines(), [], ToyEncoder(), Recipe(0.5, 0.6), NOW)
+    counting = Counting()
+    encoder = training.Remembering(counting, tmp_path, fresh)
+    again = training.train(lines(), [], encoder, Recipe(0.5, 0.6), NOW)
+    encoder.store()
+    assert counting.asked == []
+    assert not list(tmp_path.iterdir()), "stored a second time what the model remembers"
+    assert np.array_equal(fresh.sense, again.sense)
+    other = training.Remembering(counting, tmp_path, replace(fresh, encoder="another"))
+    other.encode(["Es geht um meiner Karte"])
+    assert counting.asked == ["Es geht um meiner Karte"]
 
 
 @pytest.mark.parametrize("content", [b"", b"PK nonsense", b"\x93NUMPY"])

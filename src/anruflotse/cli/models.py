@@ -184,6 +184,7 @@ class _Workplace:
 
     @classmethod
     def at(cls, settings: Settings) -> _Workplace:
+        from anruflotse.understanding import model as models
         from anruflotse.understanding.encoder import OnnxEncoder
         from anruflotse.understanding.policy import Policy, measured
         from anruflotse.understanding.terms import Terms
@@ -191,7 +192,7 @@ class _Workplace:
         from anruflotse.understanding.versions import Versions
 
         found, wanted, folder = catalogue(settings), settings.understanding, settings.data / MODELS
-        encoder = Remembering(OnnxEncoder(), folder / CACHE)
+        encoder = Remembering(OnnxEncoder(), folder / CACHE, models.load())
         limits = measured(route=wanted.route, confirm=wanted.confirm, choose=wanted.choose, outside=wanted.outside)
         terms = Terms.of(found.concerns)
         return cls(settings, found, terms, Versions(folder), encoder, encoder.store, Policy(limits))

@@ -31,7 +31,8 @@ HELD_OUT = _DATA / "held_out" / "written.jsonl"
 HELD_OUT_MISHEARD = _DATA / "held_out" / "misheard.jsonl"
 """Some of `HELD_OUT`, spoken and read back."""
 HELD_OUT_PERSONAS = frozenset({"p03", "p09", "p12", "p20", "p25", "p31", "p34", "p39", "p42", "p48", "p53", "p60"})
-"""The invented people nothing is learnt from, old and young, native and not; recipe and thresholds are chosen on them."""
+"""The invented people nothing is learnt from, old and young, native and not. Recipe and thresholds are chosen on
+them."""
 
 FRESH = _DATA / "held_out" / "fresh.jsonl"
 """What other people say on whom nothing is learnt or chosen, written by another author later: for the last measure."""

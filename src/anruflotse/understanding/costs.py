@@ -117,8 +117,8 @@ def choose_thresholds(
     """The thresholds of the least expected cost on `lines`, which should be of people nothing was learnt from.
 
     Each threshold is tried in turn at fixed steps, the others kept, until nothing gets better; dialogues are played
-    with the simulated caller. `start` also gives what is not chosen (`likely`, `likely_objection`, `sure`). Raises CorpusError when
-    there are fewer than two lines, or a concern is unknown.
+    with the simulated caller. `start` also gives what is not chosen (`likely`, `likely_objection`, `sure`). Raises
+    CorpusError when there are fewer than two lines, or a concern is unknown.
     """
     start = start or Thresholds()
     said = prepared(lines, classifier, lambda share: progress(share / 4))

@@ -1,8 +1,9 @@
 """The sentences a model has learnt from, with their vectors: what an explanation shows as "said much like it".
 
 They are the shipped corpus, the catalogue's own words and the operator's written sentences; never a caller's words, for
-nothing is learnt from those. In the model's folder they are `examples.npz`, 8 bits a number; in memory 32, because a
-product with 8-bit numbers takes numpy three times as long.
+nothing is learnt from those. In the model's folder they are `examples.npz`, 8 bits a number; in memory their directions
+have 32, because a product with 8-bit numbers takes numpy three times as long. Who trains anew need not embed them
+again.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import io
 import json
 import zipfile
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,16 +30,45 @@ FILE = "examples.npz"
 NEAREST = 3
 """So many are shown."""
 _STEPS = 127
-"""A direction's numbers lie between -1 and 1 and are stored as -127 to 127: similarities change by less than 0.01."""
+"""A vector's numbers are stored as -127 to 127 times a step of its own: each is off by 2 % of a usual one at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """Vectors in 8 bits a number: `numbers` (n, dimensions) times the `steps` (n, 1) of each."""
+
+    numbers: NDArray[np.int8] = field(repr=False)
+    steps: NDArray[np.float32] = field(repr=False)
+
+    @classmethod
+    def of(cls, vectors: NDArray[np.float32]) -> Rounded:
+        """`vectors` (n, dimensions), rounded."""
+        largest = np.abs(vectors).max(1, keepdims=True, initial=0.0)
+        steps = (np.where(largest > 0, largest, 1) / _STEPS).astype(np.float32)
+        return cls(np.rint(vectors / steps).astype(np.int8), steps)
+
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """The vectors (n, dimensions)."""
+        return self.numbers.astype(np.float32) * self.steps
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Sentences, their concerns and their directions (n, dimensions), each of length 1."""
+    """Sentences, their concerns and their vectors (n, dimensions), which `centre` is in the middle of."""
 
     texts: tuple[str, ...] = field(repr=False)
     concerns: tuple[str, ...] = field(repr=False)
-    directions: NDArray[np.float32] = field(repr=False)
+    rounded: Rounded = field(repr=False)
+    centre: NDArray[np.float32] = field(repr=False)
+    whole: bool = True
+    """False for those of models before November 2026, which kept the directions only."""
+    directions: NDArray[np.float32] = field(init=False, repr=False, compare=False)
+    """The vectors as seen from `centre`, each of length 1."""
+
+    def __post_init__(self) -> None:
+        """Find the directions once."""
+        object.__setattr__(self, "directions", directions(self.rounded.vectors, self.centre))
 
     def nearest(self, direction: NDArray[np.float32], number: int = NEAREST) -> tuple[Neighbour, ...]:
         """The `number` sentences most like `direction`, the likest first; a sentence that is there twice only once."""
@@ -54,10 +84,8 @@ class Examples:
 def gather(lines: Sequence[Line], vectors: NDArray[np.float32], centre: NDArray[np.float32]) -> Examples:
     """The `lines` with the encoder's `vectors` (n, dimensions) of them, seen from `centre`."""
     # As they will be when they were stored: whoever opens the model finds the same neighbours.
-    rounded = np.rint(directions(vectors, centre) * _STEPS) / _STEPS
-    return Examples(
-        tuple(line.text for line in lines), tuple(line.concern for line in lines), rounded.astype(np.float32)
-    )
+    texts, concerns = tuple(line.text for line in lines), tuple(line.concern for line in lines)
+    return Examples(texts, concerns, Rounded.of(vectors), centre)
 
 
 def directions(vectors: NDArray[np.float32], centre: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -75,7 +103,9 @@ def pack(examples: Examples) -> bytes:
     np.savez_compressed(
         packed,
         told=np.frombuffer(told, np.uint8),
-        directions=np.rint(examples.directions * _STEPS).astype(np.int8),
+        numbers=examples.rounded.numbers,
+        steps=examples.rounded.steps,
+        centre=examples.centre,
     )
     return packed.getvalue()
 
@@ -85,11 +115,15 @@ def unpack(data: bytes) -> Examples:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             texts, concerns = json.loads(arrays["told"].tobytes())
-            stored: NDArray[Any] = arrays["directions"]
+            whole = "directions" not in arrays
+            numbers = arrays["numbers" if whole else "directions"]
+            steps = arrays["steps"] if whole else np.full((len(numbers), 1), 1 / _STEPS, np.float32)
+            centre = arrays["centre"] if whole else np.zeros(numbers.shape[-1:], np.float32)
     except (KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
         message = f"{FILE} is of another format. Run `anruflotse train`"
         raise UnderstandingError(message) from error
-    if stored.ndim != 2 or not len(texts) == len(concerns) == len(stored):  # noqa: PLR2004 - rows and columns
+    fitting = numbers.ndim == 2 and steps.shape == (len(numbers), 1) and centre.shape == numbers.shape[1:]  # noqa: PLR2004
+    if not fitting or not len(texts) == len(concerns) == len(numbers):
         message = f"{FILE} contradicts itself. Run `anruflotse train`"
         raise UnderstandingError(message)
-    return Examples(tuple(texts), tuple(concerns), stored.astype(np.float32) / np.float32(_STEPS))
+    return Examples(tuple(texts), tuple(concerns), Rounded(numbers, steps), centre, whole)

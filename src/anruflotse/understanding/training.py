@@ -107,7 +107,9 @@ def train(
     """
     check(lines)
     everything = [*lines, *extra]
-    vectors = _encode(encoder, everything, lambda share: progress("embedding the sentences", 0.3 * share))
+    exact = _encode(encoder, everything, lambda share: progress("embedding the sentences", 0.3 * share))
+    # Rounded as the model will remember them, so that it makes no difference whether they are remembered or made anew.
+    vectors = examples.Rounded.of(exact).vectors
     figures = {}
     if examine:
         outcome = cross_validate(
@@ -284,18 +286,23 @@ def _encode(encoder: Encoder, lines: Sequence[Line], progress: Callable[[float],
 class Remembering:
     """An `Encoder` that looks in `folder` for the vectors of sentences it has met, and leaves new ones there.
 
-    The file is named after the encoder and holds hashes and vectors, no words. A damaged file counts as none. Call
-    `store` when done: a catalogue edit is then learnt without embedding the whole corpus again.
+    What a model has `learnt` with this encoder is known from the start, rounded to 8 bits a number. The file is named
+    after the encoder and holds hashes and vectors, no words; a damaged one counts as none. Call `store` when done: a
+    catalogue edit is then learnt without embedding the whole corpus again.
     """
 
-    def __init__(self, encoder: Encoder, folder: Path) -> None:
-        """Take up what `folder` holds for this encoder."""
+    def __init__(self, encoder: Encoder, folder: Path, learnt: models.Model | None = None) -> None:
+        """Take up what `folder` and `learnt` hold for this encoder."""
         self._encoder = encoder
         self._file = folder / f"vectors-{encoder.fingerprint[:16]}.npz"
         self._known: dict[bytes, NDArray[np.float32]] = {}
         self._used: set[bytes] = set()
         with suppress(OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile), np.load(self._file) as arrays:
             self._known = {bytes(key): row for key, row in zip(arrays["keys"], arrays["vectors"], strict=True)}
+        self._learnt: dict[bytes, NDArray[np.float32]] = {}
+        known = learnt.examples if learnt is not None and learnt.encoder == encoder.fingerprint else None
+        if known is not None and known.whole:
+            self._learnt = dict(zip(map(_key, known.texts), known.rounded.vectors, strict=True))
 
     @property
     def fingerprint(self) -> str:
@@ -306,7 +313,10 @@ class Remembering:
         """As the encoder's, each text encoded alone."""
         found = []
         for text in texts:
-            key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+            key = _key(text)
+            if key in self._learnt:
+                found.append(self._learnt[key])
+                continue
             if key not in self._known:
                 self._known[key] = self._encoder.encode([text])[0]
             self._used.add(key)
@@ -316,6 +326,8 @@ class Remembering:
     def store(self) -> None:
         """Write down the vectors asked for since the start, and forget all others. Raises UnderstandingError."""
         keys = sorted(self._used)
+        if not keys:
+            return
         packed = io.BytesIO()
         np.savez(
             packed,
@@ -330,3 +342,8 @@ class Remembering:
         except OSError as error:
             message = f"{self._file} cannot be written ({error.strerror}). Check space and permissions"
             raise UnderstandingError(message) from error
+
+
+def _key(text: str) -> bytes:
+    """What a sentence's vector is remembered by."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -1,7 +1,7 @@
 """`python -m anruflotse.understanding.finetune.gather FOLDER...`: what authors wrote becomes the shipped corpus.
 
-Authors write JSONL anywhere: `text`, `concern`, `persona` (p01 to p100), `register`, and `second` where a caller has two
-concerns. Each line is checked, near-duplicates are dropped, and the rest goes to `data/written/` by concern; what
+Authors write JSONL anywhere: `text`, `concern`, `persona` (p01 to p100), `register`, and `second` where a caller has
+two concerns. Each line is checked, near-duplicates are dropped, and the rest goes to `data/written/` by concern; what
 held-out personas say goes to `data/held_out/written.jsonl` instead, and what the fresh ones say to
 `data/held_out/fresh.jsonl`. The files are written anew.
 """
