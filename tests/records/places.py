@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import delete, insert, select
 
 from anruflotse.bench.cluster import Cluster
-from anruflotse.records import contents, opening
+from anruflotse.records import casework, contents, opening
 from anruflotse.records.repository import Records
 from anruflotse.records.stores.tables import heads
 from anruflotse.records.times import to_micros
@@ -22,7 +22,7 @@ PARTS = {"rows": "records.sqlite", "keys": "keys/keys.sqlite"}
 
 
 def openable(store: Records) -> set[str]:
-    """The records that key and row alone would open now: past every rule of who may see what, and past the trail."""
+    """The records and cases that key and row alone would open: past every rule of who may see them, and the trail."""
     now = to_micros(store._now())
     stores, vault = store._opener.stores(), store._opener.vault()
     keys = stores.keys.alive(stores.rows.all("", 1000), now)
@@ -30,6 +30,9 @@ def openable(store: Records) -> set[str]:
     for one, key in keys.items():
         if (sealed := stores.rows.get(one, [contents.SUMMARY])) is not None:
             found.add(opening.summary(vault, key, sealed).id)
+    filed = {case.id: case for case in stores.cases.newest(1000)}
+    for one, key in stores.keys.alive(sorted(filed), now).items():
+        found.add(casework.opened(vault.open_key(key), key, filed[one]).id)
     return found
 
 

@@ -3,7 +3,8 @@
 *Nothing unexpired and unerased is ever lost; nothing expired or erased is ever readable.* What may be lost, honestly:
 
 - what was recorded after a backup, when that backup of the rows or of the keys is put back,
-- a restriction or hold placed after a backup of the keys, when that is put back (a hold that was *lifted* stays so),
+- a restriction or hold placed, or the expiry of a case set, after a backup of the keys, when that is put back (a hold
+  that was *lifted* stays so),
 - what was swept while the clock was ahead by mistake.
 """
 
@@ -14,7 +15,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ from tests.records.faults import CrashError, ask, crash_at, keys_of, rows_of
 from tests.records.places import Databases, Files, Place, heads_of, openable, put_heads
 
 LIFE = timedelta(days=28)
+ALWAYS = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC))
 STAFF = Accessor("stimme", Role.SPEECH)
 OPERATOR = Accessor("betrieb", Role.OPERATIONS)
 WHO = st.integers(0, 1)
@@ -64,7 +66,8 @@ class Promises(RuleBasedStateMachine):
         self.drafts = 0
         self.steps = 0
         self.expiry: dict[str, datetime] = {}
-        """Every record there ever was."""
+        """Every record and case there ever was."""
+        self.cases: set[str] = set()
         self.erased: set[str] = set()
         """Never readable again, whatever happens."""
         self.ended: set[str] = set()
@@ -105,6 +108,13 @@ class Promises(RuleBasedStateMachine):
         self.restricted = {row.id for row in found}
         self.held = {row.id for row in found if row.held and (row.id, row.restricted_at) not in self.lifted}
 
+    def _look_at_expiries(self) -> None:
+        """Take from the store when cases end: a change may have been interrupted, or an older one is back."""
+        with keys_of(self.stores[0]).read() as connection:
+            for row in connection.execute(select(key_table.c.id, key_table.c.expires_at)):
+                if row.id in self.cases:
+                    self.expiry[row.id] = from_micros(row.expires_at)
+
     def _draft(self, age: timedelta) -> Draft:
         self.drafts += 1
         return Draft(
@@ -140,10 +150,42 @@ class Promises(RuleBasedStateMachine):
         self.expiry[one] = expiry
         return one
 
+    @rule(target=sealed, who=WHO, days=st.sampled_from([2, 40, 400]))
+    def file(self, who: int, days: int) -> object:
+        """A case: what is true of records is true of these."""
+        store = self.stores[who]
+        expiry = store._now() + timedelta(days=days)
+        one = store.file_case({"text": "Satz"}, OFFICER, expires_at=expiry)
+        store.attach(one, "a", b"Satz", OFFICER)
+        self.expiry[one] = expiry
+        self.cases.add(one)
+        return one
+
+    @rule(who=WHO, one=sealed, days=st.sampled_from([2, 40, 400]))
+    def update(self, who: int, one: str, days: int) -> None:
+        store = self.stores[who]
+        if one not in self.cases or not self._alive(one, store):
+            return
+        version, expiry = store.case(one, OFFICER).version, store._now() + timedelta(days=days)
+        assert store.update_case(one, {"text": "Satz"}, OFFICER, version=version, expires_at=expiry) == version + 1
+        self.expiry[one] = expiry
+
+    def _read_case(self, store: Records, one: str) -> None:
+        if one in self._must(store._now()):
+            case = store.case(one, OFFICER)
+            assert (case.body, case.expires_at) == ({"text": "Satz"}, self.expiry[one])
+            assert store.attachments(one, OFFICER) == ("a",)
+            assert store.attachment(one, "a", OFFICER) == b"Satz"
+        elif one not in self._may(store._now()):
+            with pytest.raises(NotFoundError):
+                store.case(one, OFFICER)
+
     @rule(who=WHO, one=sealed)
     def read(self, who: int, one: str) -> None:
         store = self.stores[who]
-        if one in self._must(store._now()):
+        if one in self.cases:
+            self._read_case(store, one)
+        elif one in self._must(store._now()):
             record = store.open(one, OFFICER, Purpose.RIGHTS)
             assert record.transcripts[0].startswith("Satz ")
             assert record.summary.expires_at == self.expiry[one]
@@ -164,22 +206,30 @@ class Promises(RuleBasedStateMachine):
         store = self.stores[who]
         listed = {line.id for line in store.list(OFFICER, Purpose.RIGHTS)}
         now = store._now()
+        listed |= {case.id for case in store.cases(OFFICER)}
         assert self._must(now) <= listed <= self._may(now)
+        found = {*store.find_window(*ALWAYS, OFFICER, Purpose.RIGHTS)}
+        assert found == listed - self.cases
         assert {line.id for line in store.list(STAFF, Purpose.FORWARDING)} <= listed - self.restricted
 
     @rule(who=WHO, one=sealed)
     def destroy(self, who: int, one: str) -> None:
         store = self.stores[who]
         alive = self._alive(one, store)
-        done = store.destroy(one, DestroyReason.ERASED, OFFICER)
+        done = self._destroy(store, one)
         assert done or not alive
         if done:
             self.erased.add(one)
 
+    def _destroy(self, store: Records, one: str) -> bool:
+        if one in self.cases:
+            return store.destroy_case(one, OFFICER)
+        return store.destroy(one, DestroyReason.ERASED, OFFICER)
+
     @rule(who=WHO, one=sealed, hold=st.booleans())
     def restrict(self, who: int, one: str, hold: bool) -> None:
         store = self.stores[who]
-        if not self._alive(one, store):
+        if not self._alive(one, store) or one in self.cases:
             return
         self.clock.advance(1)
         if not self._alive(one, store):
@@ -218,7 +268,7 @@ class Promises(RuleBasedStateMachine):
         assert swept.failed == 0
         self.kept_time = None if swept.at - self.clock.now() >= LIFE else swept.at
         self.ended |= {one for one in self.expiry if self._expired(one, swept.at)}
-        left = set(ask(rows_of(self.stores[who]), "SELECT id FROM records"))
+        left = {*ask(rows_of(self.stores[who]), "SELECT id FROM records UNION SELECT id FROM cases")}
         assert not left & (self.ended | self.erased)
         keys = set(ask(keys_of(self.stores[who]), "SELECT id FROM keys"))
         assert not keys & (self.ended | self.erased)
@@ -273,7 +323,7 @@ class Promises(RuleBasedStateMachine):
     @rule(
         who=WHO,
         one=sealed,
-        act=st.sampled_from(["seal", "destroy", "destroy", "sweep", "hold", "lift", "reconcile", "rotate"]),
+        act=st.sampled_from(["seal", "destroy", "destroy", "sweep", "hold", "lift", "reconcile", "rotate", "update"]),
         number=st.integers(1, 30),
         after=st.booleans(),
     )
@@ -284,23 +334,7 @@ class Promises(RuleBasedStateMachine):
         now = store._now()
         was_held = self._since(one)
         with crash_at(number, after=after), suppress(CrashError, StoreError, AccessRefusedError):
-            if act == "seal":
-                store.seal(draft)
-            elif act == "destroy":
-                store.destroy(one, DestroyReason.ERASED, OFFICER)
-            elif act == "sweep":
-                store.sweep()
-            elif act == "hold":
-                self.clock.advance(1)
-                review = now + timedelta(days=9)
-                store.restrict(one, OFFICER, Ground.UNLAWFUL, hold=True, review_on=review)
-            elif act == "lift":
-                store.lift(one, OFFICER)
-            elif act == "reconcile":
-                store.reconcile(force=True)
-            else:
-                self.backups = [(number, ids, False) for number, ids, _ in self.backups]
-                store.rotate(OPERATOR)
+            self._do(act, store, one, draft)
         self.kept_time = None
         self._close()
         self._open()
@@ -312,9 +346,30 @@ class Promises(RuleBasedStateMachine):
         pages = Journal(self.place.home.directory / FILE).pages()
         self.lifted |= {(entry.id, entry.at) for page in pages for entry in page if entry.reason == LIFTED}
         self._look()
+        self._look_at_expiries()
         if act in {"sweep", "reconcile"}:
             self.unsure |= {known for known in self.expiry if self._expired(known, now)}
         self._take_in(draft)
+
+    def _do(self, act: str, store: Records, one: str, draft: Draft) -> None:
+        later = store._now() + timedelta(days=9)
+        if act == "hold":
+            self.clock.advance(1)
+        if act == "rotate":
+            self.backups = [(number, ids, False) for number, ids, _ in self.backups]
+        acts: dict[str, Callable[[], object]] = {
+            "seal": lambda: store.seal(draft),
+            "destroy": lambda: self._destroy(store, one),
+            "sweep": store.sweep,
+            "hold": lambda: store.restrict(one, OFFICER, Ground.UNLAWFUL, hold=True, review_on=later),
+            "lift": lambda: store.lift(one, OFFICER),
+            "reconcile": lambda: store.reconcile(force=True),
+            "update": lambda: store.update_case(
+                one, {"text": "Satz"}, OFFICER, version=store.case(one, OFFICER).version, expires_at=later
+            ),
+            "rotate": lambda: store.rotate(OPERATOR),
+        }
+        acts[act]()
 
     def _take_in(self, draft: Draft) -> None:
         """A record whose row was committed is one, whether or not anybody was told."""
@@ -353,6 +408,7 @@ class Promises(RuleBasedStateMachine):
         self.clock.advance(1)
         self._open()
         self.kept_time = None
+        self._look_at_expiries()
         # Lost: recorded since. Back, if their time has not come by any clock that is believed: swept since.
         self.unsure |= set(self.expiry) - ids
         back = {one for one in self.ended & ids if self.expiry[one] > self.clock.now() or one in self._held_once()}
@@ -393,7 +449,8 @@ class Promises(RuleBasedStateMachine):
         self.clock.advance(2 * 365 * 86400)
         store = self.stores[0]
         assert store.sweep().failed == 0
-        for database, query in ((keys_of(store), "SELECT id FROM keys"), (rows_of(store), "SELECT id FROM records")):
+        rows = "SELECT id FROM records UNION SELECT id FROM cases"
+        for database, query in ((keys_of(store), "SELECT id FROM keys"), (rows_of(store), rows)):
             assert set(ask(database, query)) <= self.held
         self._close()
         self.place.remove()

@@ -75,7 +75,7 @@ class Casework(Desk):
         stated = self._door.admit(accessor, Purpose.RIGHTS, Kind.CASE, case_id)
         key, stored = self._case(case_id, accessor, stated)
         try:
-            case = _opened(self._opener.vault().open_key(key), key, stored)
+            case = opened(self._opener.vault().open_key(key), key, stored)
         except StoreError:
             self._door.log(accessor, stated, Kind.CASE, case_id, "unreadable")
             raise
@@ -100,7 +100,7 @@ class Casework(Desk):
                 if stored.id not in keys or len(found) >= limit:
                     continue
                 try:
-                    found.append(_opened(vault.open_key(keys[stored.id]), keys[stored.id], stored))
+                    found.append(opened(vault.open_key(keys[stored.id]), keys[stored.id], stored))
                 except TamperedError:
                     _log.warning("A case in the list cannot be opened", record=stored.id)
         return tuple(found)
@@ -120,12 +120,12 @@ class Casework(Desk):
         if stored.version != version:
             raise self._conflict(accessor, stated, case_id)
         try:
-            opened = self._opener.vault().open_key(key)
-            _opened(opened, key, stored)
+            data_key = self._opener.vault().open_key(key)
+            opened(data_key, key, stored)
         except StoreError:
             self._door.log(accessor, stated, Kind.CASE, case_id, "unreadable")
             raise
-        sealed = opened.seal(_field(version + 1, stored.filed_at), plain)
+        sealed = data_key.seal(_field(version + 1, stored.filed_at), plain)
         changed = StoredCase(id=case_id, filed_at=stored.filed_at, version=version + 1, expires_at=until, sealed=sealed)
         # Before: no change without an entry.
         self._door.log(accessor, stated, Kind.CASE, case_id, "changed")
@@ -147,10 +147,10 @@ class Casework(Desk):
             message = "An attachment has 1 byte to 32 MiB, and a name of up to 80 of a-z, 0-9, '.', '_' and '-'."
             raise ValueError(message)
         key, _ = self._case(case_id, accessor, stated)
-        opened = self._key_of(key, accessor, stated)
-        part = opened.tag(_PART, name)
-        sealed_name = opened.seal(f"{_PART}/{part}/name", name.encode().ljust(_NAME_BLOCK))
-        sealed = opened.seal(f"{_PART}/{part}", data)
+        data_key = self._key_of(key, accessor, stated)
+        part = data_key.tag(_PART, name)
+        sealed_name = data_key.seal(f"{_PART}/{part}/name", name.encode().ljust(_NAME_BLOCK))
+        sealed = data_key.seal(f"{_PART}/{part}", data)
         self._door.log(accessor, stated, Kind.CASE, case_id, "attached")
         if not self._opener.stores().cases.attach(case_id, part, sealed_name, sealed):
             self._door.log(accessor, stated, Kind.CASE, case_id, "conflict")
@@ -161,8 +161,8 @@ class Casework(Desk):
         """A file kept with a case. Raises `NotFoundError` also for a name it has none of, `StoreError`."""
         stated = self._door.admit(accessor, Purpose.RIGHTS, Kind.CASE, case_id)
         key, _ = self._case(case_id, accessor, stated)
-        opened = self._key_of(key, accessor, stated)
-        part = opened.tag(_PART, name) if _NAME.fullmatch(name) else ""
+        data_key = self._key_of(key, accessor, stated)
+        part = data_key.tag(_PART, name) if _NAME.fullmatch(name) else ""
         sealed = self._opener.stores().cases.attachment(case_id, part)
         if sealed is None:
             self._door.log(accessor, stated, Kind.CASE, case_id, "not_found")
@@ -170,7 +170,7 @@ class Casework(Desk):
             raise NotFoundError(message)
         try:
             with opening.readable():
-                data = opened.open(f"{_PART}/{part}", sealed)
+                data = data_key.open(f"{_PART}/{part}", sealed)
         except TamperedError:
             self._door.log(accessor, stated, Kind.CASE, case_id, "unreadable")
             raise
@@ -184,11 +184,11 @@ class Casework(Desk):
         """
         stated = self._door.admit(accessor, Purpose.RIGHTS, Kind.CASE, case_id)
         key, _ = self._case(case_id, accessor, stated)
-        opened = self._key_of(key, accessor, stated)
+        data_key = self._key_of(key, accessor, stated)
         sealed = self._opener.stores().cases.names(case_id)
         try:
             with opening.readable():
-                names = [opened.open(f"{_PART}/{part}/name", name).decode().rstrip() for part, name in sealed.items()]
+                names = [data_key.open(f"{_PART}/{part}/name", name).decode().rstrip() for part, name in sealed.items()]
         except TamperedError:
             self._door.log(accessor, stated, Kind.CASE, case_id, "unreadable")
             raise
@@ -291,7 +291,7 @@ def _packed(body: Mapping[str, object]) -> bytes:
     return plain.ljust(-(-len(plain) // _BLOCK) * _BLOCK)
 
 
-def _opened(key: DataKey, stored_key: StoredKey, stored: StoredCase) -> Case:
+def opened(key: DataKey, stored_key: StoredKey, stored: StoredCase) -> Case:
     """A case as it is shown. Raises `TamperedError`."""
     with opening.readable():
         plain = key.open(_field(stored.version, stored.filed_at), stored.sealed)
