@@ -45,7 +45,7 @@ def blocks(system: System) -> tuple[Block, ...]:
             ("Zweck", "Bedeutung", "Rollen"),
             tuple((name, what, _roles(purpose)) for purpose, (name, what) in PURPOSES.items()),
             "Zwecke und wer sie verfolgen darf",
-            (2, 5, 3),
+            (3, 6, 4),
         ),
         Heading("Was außerdem gilt"),
         Listing(

@@ -116,7 +116,7 @@ def _recipients(system: System) -> tuple[Block, ...]:
             ("Empfänger", "Zweck", "Was sie sehen"),
             tuple(_inside()),
             "Wer innerhalb der Kasse Daten erhält",
-            (4, 2, 4),
+            (7, 4, 7),
         ),
         Paragraph("Abteilungen, an die weitergeleitet werden kann:"),
         Listing(departments),
