@@ -63,7 +63,6 @@ EXIT_CODES: dict[str, int] = {
     # a part is not reachable or does not work
     "anruflotse.console.serving:ConsoleError": 3,
     "anruflotse.documents.paper:PaperError": 3,
-    "anruflotse.documents.paper:PaperError": 3,
     "anruflotse.lines.line:LineError": 3,
     "anruflotse.lines.peers.message:SipError": 3,
     "anruflotse.records.model:StoreError": 3,
