@@ -111,14 +111,14 @@ def test_a_copy_is_a_locked_archive_with_sound_and_a_signed_vcon(desk: Requests,
 
 
 def test_a_correction_stands_beside_what_was_recognised(desk: Requests, make_draft: Drafts, clock: FakeClock) -> None:
-    record = call(desk, make_draft)
+    record = call(desk, make_draft, transcripts=("Guten Tag.", SAID))
     before = desk.office.records.open(record, OFFICER, "betroffenenrechte")
     clock.advance(3600)
     filed = asked(desk, Article.RECTIFICATION)
-    prepared = desk.rectify(filed.id, OFFICER, 1, "Ein Zeisig wartet.")
+    prepared = desk.rectify(filed.id, OFFICER, 2, "Ein Zeisig wartet.")
     after = desk.office.records.open(record, OFFICER, "betroffenenrechte")
-    assert after.transcripts == (SAID,)
-    assert [(fix.utterance, fix.text, fix.at) for fix in after.corrections] == [(0, "Ein Zeisig wartet.", clock.now())]
+    assert after.transcripts == ("Guten Tag.", SAID)
+    assert [(fix.utterance, fix.text, fix.at) for fix in after.corrections] == [(1, "Ein Zeisig wartet.", clock.now())]
     assert (after.summary.concern, after.ranking) == (before.summary.concern, before.ranking)
     # The letter is kept for years, the correction goes with the record: the one does not repeat the other.
     assert "Zeisig" not in prepared.files["berichtigung.html"].decode()
@@ -266,10 +266,37 @@ def test_an_objection_is_one_persons(files: Requests, make_draft: Drafts, clock:
     record = call(files, make_draft)
     call(files, make_draft, caller="+49 171 7654321")
     window = Scope(start=clock.now() - timedelta(hours=1), end=clock.now() + timedelta(hours=1))
-    filed, _ = files.take_in(Article.OBJECTION, window, OFFICER)
     with pytest.raises(RightsError, match="several numbers"):
-        files.object(filed.id, OFFICER)
+        files.take_in(Article.OBJECTION, window, OFFICER)
+    assert files.search(OFFICER) == ()
     assert readable(files, record)
+
+
+def test_access_tells_of_earlier_requests_and_of_an_objection(files: Requests, clock: FakeClock) -> None:
+    files.object(asked(files, Article.OBJECTION).id, OFFICER)
+    clock.advance(86400)
+    asked(files, Article.ERASURE, number="+49 171 7654321")
+    page = files.access(asked(files, Article.ACCESS).id, OFFICER).files["auskunft.html"].decode()
+    assert "ein Widerspruch vorgemerkt" in page
+    assert "Ihre früheren Anträge" in page
+    assert "Löschung" not in page
+    assert "3. März 2026" in page
+
+
+def test_a_copy_tells_whether_the_number_is_on_the_list(files: Requests, make_draft: Drafts) -> None:
+    call(files, make_draft)
+    case = asked(files, Article.COPY).id
+
+    def objected() -> object:
+        prepared = files.copy(case, OFFICER)
+        inside = archive.unpacked(prepared.files["kopie.zip"], prepared.password or "")
+        made = vcon.verified(inside["anruf-1.vcon.json"], files.office.records.sign(b"", "report").public)
+        (state,) = [one for one in made["attachments"] if one["purpose"] == "objection"]
+        return json.loads(state["body"])["number"]
+
+    assert objected() is False
+    files.object(asked(files, Article.OBJECTION).id, OFFICER, Course.KEEP, "Gericht")
+    assert objected() is True
 
 
 def test_a_call_that_goes_on_while_it_is_erased_is_erased_when_it_is_stored(

@@ -102,6 +102,9 @@ def test_the_same_asked_twice_is_one_request(files: Requests, make_draft: Drafts
     assert again.request.records == (first, second)
     other, repeated = files.take_in(Article.ERASURE, Scope(number=NUMBER), OFFICER)
     assert not repeated
+    for scope in (Scope(number="+49 171 7654321"), Scope(record=first), Scope(reference=f"{1:032x}")):
+        _, repeated = files.take_in(Article.ACCESS, scope, OFFICER)
+        assert not repeated
     # Once it is answered, asking again is a new right.
     files.access(again.id, OFFICER)
     files.answer(again.id, OFFICER)

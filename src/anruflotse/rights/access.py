@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from anruflotse.documents import Block, Cell, Facts, Heading, Listing, Note, Paragraph, Quote, Table
-from anruflotse.documents.model import moment
+from anruflotse.documents.model import day, moment
 from anruflotse.records.access import Accessor
 from anruflotse.records.model import Recipient, Record
-from anruflotse.rights import letters
+from anruflotse.rights import letters, searching
 from anruflotse.rights.model import Decision, Finding
 from anruflotse.rights.office import Filed, Office
 from anruflotse.rights.redaction import redacted
@@ -62,7 +62,9 @@ def collected(office: Office, filed: Filed, accessor: Accessor, *, audio: bool =
 def answer(office: Office, filed: Filed, accessor: Accessor) -> dict[str, bytes]:
     """The files of the answer, made from what is stored at this moment; they hold what the person said."""
     copied = collected(office, filed, accessor)
-    document = letters.letter(office, filed, blocks(office, filed, copied))
+    document = letters.letter(
+        office, filed, (*blocks(office, filed, copied), *_beside(office, filed, copied, accessor))
+    )
     return letters.rendered(letters.STEMS[filed.request.article], document, machine(office, filed, copied))
 
 
@@ -84,6 +86,27 @@ def blocks(office: Office, filed: Filed, copied: Sequence[Copied]) -> tuple[Bloc
     for number, one in enumerate(copied, 1):
         told += _record(office, number, one)
     return (*told, *_general(office), *letters.rights_left(house))
+
+
+def _beside(office: Office, filed: Filed, copied: Sequence[Copied], accessor: Accessor) -> tuple[Block, ...]:
+    """What is stored about the person beside recordings: earlier requests, and an objection that is in force."""
+    earlier = [
+        (day(one.request.received), letters.NAMES[one.request.article], letters.STATES[one.request.state])
+        for one in reversed(office.all(accessor))
+        if one.id != filed.id and searching.same(one.request.scope, filed.request.scope)
+    ]
+    numbers = {filed.request.scope.number, *(one.record.caller for one in copied)}
+    objected = any(office.records.objected(number) for number in numbers if number is not None)
+    told: list[Block] = []
+    if objected:
+        told.append(
+            Paragraph(
+                "Für Ihre Nummer ist ein Widerspruch vorgemerkt: Anrufe von dieser Nummer zeichnen wir nicht auf."
+            )
+        )
+    if earlier:
+        told.append(Table(("Eingegangen am", "Anliegen", "Stand"), tuple(earlier), "Ihre früheren Anträge"))
+    return (Heading("Was haben wir sonst von Ihnen?"), *told) if told else ()
 
 
 def machine(office: Office, filed: Filed, copied: Sequence[Copied]) -> dict[str, object]:

@@ -13,7 +13,7 @@ from datetime import date
 from anruflotse.documents import Block, Document, Facts, Heading, Listing, Paragraph, html, pdf, plain
 from anruflotse.documents.model import day, moment
 from anruflotse.rights.house import House
-from anruflotse.rights.model import Article, Request
+from anruflotse.rights.model import Article, Request, State
 from anruflotse.rights.office import Filed, Office
 
 ASKED: Mapping[Article, str] = {
@@ -39,6 +39,16 @@ NAMES: Mapping[Article, str] = {
     Article.OBJECTION: "Widerspruch",
 }
 """What the right is called."""
+
+STATES: Mapping[State, str] = {
+    State.RECEIVED: "in Arbeit",
+    State.IDENTIFIED: "in Arbeit",
+    State.PREPARED: "in Arbeit",
+    State.ANSWERED: "beantwortet",
+    State.REFUSED: "abgelehnt",
+    State.CLOSED: "abgeschlossen",
+}
+"""How far a request is, as the person is told."""
 
 _LAW: Mapping[Article, str] = {
     Article.ACCESS: "Artikel 15",

@@ -7,7 +7,7 @@ them: until then it is restricted (Art. 18(1)(d)).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
@@ -18,7 +18,7 @@ from anruflotse.records.access import Accessor
 from anruflotse.records.restriction import Ground
 from anruflotse.rights import erasure, letters, restriction
 from anruflotse.rights.due import day_of, months_later
-from anruflotse.rights.model import Request, RightsError
+from anruflotse.rights.model import Request, RightsError, Scope
 from anruflotse.rights.office import Filed, Office, with_todos
 
 CHECK = "check"
@@ -47,9 +47,14 @@ def number_of(office: Office, filed: Filed, accessor: Accessor) -> str | None:
 
     Raises `RightsError` when the records are those of several people: an objection is one person's.
     """
-    if filed.request.scope.number is not None:
-        return filed.request.scope.number
-    opened = [office.peek(record_id, accessor) for record_id in filed.request.records]
+    return one_number(office, filed.request.scope, filed.request.records, accessor)
+
+
+def one_number(office: Office, scope: Scope, records: Sequence[str], accessor: Accessor) -> str | None:
+    """The number that is named, or that these records have in common. Raises `RightsError` when they have several."""
+    if scope.number is not None:
+        return scope.number
+    opened = [office.peek(record_id, accessor) for record_id in records]
     numbers = {record.caller for record in opened if record is not None}
     if len(numbers) > 1:
         message = (

@@ -10,7 +10,7 @@ from anruflotse.clock import Clock
 from anruflotse.records.access import Accessor
 from anruflotse.records.model import Purpose
 from anruflotse.records.repository import Records
-from anruflotse.rights import searching
+from anruflotse.rights import objection, searching
 from anruflotse.rights.due import day_of
 from anruflotse.rights.house import House
 from anruflotse.rights.model import (
@@ -62,13 +62,16 @@ class TakingIn:
 
         `received` is the day in Germany (today). `identified` says what was checked, never more. Records that were
         found by time alone, for access or a copy, are left to the officer to decide about: a time is no proof of whose
-        call it was. Raises `RightsError` for a day ahead or before the GDPR, and for more than `LARGEST` records.
+        call it was. Raises `RightsError` for a day ahead or before the GDPR, more than `LARGEST` records, and for an
+        objection to records of several numbers.
         """
         day = self._received(received)
         self._check_size(scope, accessor)
         found = searching.find(self.office, scope, accessor)
         if len(found) > LARGEST:
             raise _too_many(len(found))
+        if article is Article.OBJECTION:
+            objection.one_number(self.office, scope, found, accessor)
         decision = Decision.OPEN if scope.window and article in DISCLOSING else Decision.INCLUDE
         findings = tuple(Finding(record=one, decision=decision) for one in found)
         who = clean(person, "person") if person.strip() else ""
