@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -21,6 +22,9 @@ from anruflotse.records.model import Draft, RankedConcern
 from anruflotse.records.repository import Records
 from anruflotse.records.stores.postgres import PostgresDatabase
 from anruflotse.records.stores.tables import keys, records
+
+if TYPE_CHECKING:
+    from tests.records.places import Place
 
 MakeDraft = Callable[..., Draft]
 OFFICER = Accessor("pruefer", Role.PRIVACY)
@@ -120,6 +124,20 @@ def home(request: pytest.FixtureRequest, directory: Path) -> Home:
     if request.param == "sqlite":
         return Home(directory)
     return Home(directory, *request.getfixturevalue("databases"))
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Where backups can be taken of a store and put back, in each kind of database in turn."""
+    from tests.records.places import Databases, Files  # noqa: PLC0415 - these need what is here
+
+    found: Place
+    if request.param == "sqlite":
+        found = Files(tmp_path)
+    else:
+        found = Databases(request.getfixturevalue("server"), request.getfixturevalue("templates"), tmp_path)
+    yield found
+    found.remove()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -10,14 +9,13 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from anruflotse.bench.cluster import Cluster
 from anruflotse.clock import FakeClock
 from anruflotse.records.access import Accessor, Role
 from anruflotse.records.model import AccessRefusedError, DestroyReason, Purpose, StoreError
 from anruflotse.records.repository import Records
 from tests.records.conftest import OFFICER, Home, MakeDraft
 from tests.records.faults import ask, keys_of, rows_of, run
-from tests.records.places import Databases, Files, Place, heads_of, put_heads
+from tests.records.places import Place, heads_of, put_heads
 
 NUMBER = "+49 30 123456"
 YEAR = timedelta(days=365)
@@ -28,18 +26,6 @@ LIST = "SELECT number FROM objections"
 def acts(store: Records) -> list[tuple[str, str]]:
     told = store.trail(OFFICER, Purpose.RIGHTS)
     return [(one.entry.subject, one.entry.result) for one in told if one.entry.act == "object"]
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    found: Place
-    if request.param == "sqlite":
-        found = Files(tmp_path)
-    else:
-        server: Cluster = request.getfixturevalue("server")
-        found = Databases(server, request.getfixturevalue("templates"), tmp_path)
-    yield found
-    found.remove()
 
 
 def test_an_objection_counts_from_now_until_its_end(each_store: Records, clock: FakeClock) -> None:
