@@ -312,18 +312,11 @@ def _general(office: Office) -> tuple[Block, ...]:
         ),
         Heading("Was speichern wir über diesen Antrag?"),
         Paragraph(
-            "Dass Sie ihn gestellt haben, was wir getan haben, und wann. Was Sie in Anrufen gesagt haben, steht dort "
-            f"nicht. Das bewahren wir {_years(house.case_days)} auf, damit wir zeigen können, dass wir richtig "
-            "gehandelt haben."
+            "Wer ihn gestellt hat, wonach wir gesucht haben, was wir getan haben, und wann. Was Sie in Anrufen gesagt "
+            f"haben, steht dort nicht. Nach {letters.period(house.case_days)} wird es gelöscht. So lange müssen wir "
+            "zeigen können, dass wir richtig gehandelt haben."
         ),
     )
-
-
-def _years(case_days: int) -> str:
-    years, rest = divmod(case_days, 365)
-    if rest or not years:
-        return letters.days(case_days)
-    return "ein Jahr" if years == 1 else f"{years} Jahre"
 
 
 def _percent(probability: float) -> str:

@@ -107,7 +107,8 @@ def blocks(office: Office, filed: Filed) -> tuple[Block, ...]:
         Listing(items),
         *notification.told(filed),
         Paragraph(
-            "Wir merken uns nur, dass und wann wir auf Ihre Bitte gelöscht haben. So können wir es später zeigen."
+            "Aufbewahren müssen wir nur diesen Vorgang: wer gefragt hat, und dass und wann wir gelöscht haben. Nach "
+            f"{letters.period(office.house.case_days)} löschen wir auch ihn."
         ),
     )
 

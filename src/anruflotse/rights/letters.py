@@ -204,6 +204,14 @@ def days(number: int) -> str:
     return "einen Tag" if number == 1 else f"{number} Tage"
 
 
+def period(number: int) -> str:
+    """So many days as a letter says it after "nach": whole years as years."""
+    years, rest = divmod(number, 365)
+    if rest or not years:
+        return f"{number} Tagen"
+    return "einem Jahr" if years == 1 else f"{years} Jahren"
+
+
 def calls(number: int) -> str:
     """So many recordings, in words people read."""
     return "eine Aufzeichnung" if number == 1 else f"{number} Aufzeichnungen"

@@ -127,14 +127,14 @@ class Step:
     at: datetime
     by: str
     what: str
-    note: str = ""
+    note: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identified:
     """How it was checked who asks: what was looked at, never a copy of it (Art. 5(1)(c) GDPR)."""
 
-    what: str
+    what: str = field(repr=False)
     by: str
     at: datetime
 
@@ -152,7 +152,7 @@ class Todo:
     task: str
     settled_at: datetime | None = None
     settled_by: str = ""
-    note: str = ""
+    note: str = field(default="", repr=False)
     waived: bool = False
 
     @property
@@ -214,12 +214,12 @@ class Request:
     steps: tuple[Step, ...] = ()
     todos: tuple[Todo, ...] = ()
     proofs: tuple[Proof, ...] = ()
-    details: Mapping[str, str] = field(default_factory=dict)
-    extended_because: str = ""
+    details: Mapping[str, str] = field(default_factory=dict, repr=False)
+    extended_because: str = field(default="", repr=False)
     prepared_at: datetime | None = None
     answered_at: datetime | None = None
     refused_at: datetime | None = None
-    refused_because: str = ""
+    refused_because: str = field(default="", repr=False)
     closed_at: datetime | None = None
 
     @property

@@ -167,7 +167,7 @@ def _future(office: Office, filed: Filed) -> tuple[Block, ...]:
         ),
         Listing(
             (
-                "Ihre Nummer speichern wir dafür nur verschlüsselt. Niemand kann sie aus unserer Liste ablesen.",
+                "Auf der Liste dafür steht Ihre Nummer nur verschlüsselt. Niemand kann sie daraus ablesen.",
                 (
                     "Rufen Sie von einer anderen Nummer an, oder ist Ihre Nummer unterdrückt? Dann erkennen wir Sie "
                     f"nicht. Widersprechen Sie bitte im Anruf, oder drücken Sie die Taste {house.objection_key}."
