@@ -156,6 +156,8 @@ def test_nothing_found_is_exit_code_1_with_a_letter(data: Path, out: Out) -> Non
         ("--number", ""),
         ("--number", "anonymous"),
         ("--number", "1" * 600),
+        ("--record", "\udcff"),
+        ("--number", NUMBER, "--person", "\udcff"),
         ("--number", NUMBER, "--received", "2999-01-01"),
         ("--number", NUMBER, "--received", "1.1.2026"),
         ("--number", NUMBER, "--identified", "x" * 600),
@@ -219,6 +221,8 @@ def test_a_correction_is_entered_with_its_text(data: Path, out: Out) -> None:
     assert run(data, "rectify", "--record", record, "--json") == 0
     assert "nothing was corrected" in out()[1]
     assert run(data, "rectify", "--record", record, "--text", "Anders.", "--utterance", "2", "--json") == 2
+    for text in ("", " ", "x" * 10_001, "\udcff"):
+        assert run(data, "rectify", "--record", record, "--text", text, "--json") == 2
     assert run(data, "rectify", "--record", record, "--text", "Anders.", "--json") == 0
     assert out()[0]["state"] == "prepared"
     with store(data) as records:

@@ -315,6 +315,48 @@ def test_a_call_that_goes_on_while_it_is_erased_is_erased_when_it_is_stored(
     assert readable(desk, after)
 
 
+def test_a_restricted_record_is_not_erased_for_its_time_alone(
+    desk: Requests, make_draft: Drafts, clock: FakeClock
+) -> None:
+    kept = call(desk, make_draft)
+    desk.restrict(
+        asked(desk, Article.RESTRICTION).id,
+        *(OFFICER, Ground.LEGAL_CLAIMS),
+        hold=True,
+        review_on=clock.now() + timedelta(days=90),
+    )
+    other = call(desk, make_draft, caller="+49 171 7654321")
+    window = Scope(start=clock.now() - timedelta(hours=1), end=clock.now() + timedelta(hours=1))
+    filed, _ = desk.take_in(Article.ERASURE, window, OFFICER)
+    request = desk.erase(filed.id, OFFICER).filed.request
+    assert {one.record: one.done for one in request.findings} == {kept: "", other: "erased"}
+    assert readable(desk, kept)
+    assert [todo.task.endswith(kept) for todo in request.open_todos if todo.kind == "check"] == [True]
+    assert desk.erase(filed.id, OFFICER).filed.request.todos == request.todos
+    # The person may have it erased all the same.
+    desk.erase(asked(desk, Article.ERASURE).id, OFFICER)
+    assert not readable(desk, kept)
+
+
+def test_two_letters_at_the_same_moment_are_both_kept(
+    files: Requests, make_draft: Drafts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call(files, make_draft)
+    filed = asked(files, Article.ERASURE)
+    records = files.office.records
+    attach = records.attach
+
+    def late(*args: object) -> None:
+        monkeypatch.undo()
+        attach(filed.id, "1-loeschung.pdf", b"of somebody else", OFFICER)
+        attach(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(records, "attach", late)
+    files.erase(filed.id, OFFICER)
+    kept = records.attachments(filed.id, OFFICER)
+    assert {"1-loeschung.pdf", "2-loeschung.html", "2-loeschung.json", "2-loeschung.pdf"} <= set(kept)
+
+
 def test_nothing_found_is_an_answer_too(desk: Requests) -> None:
     for article in (Article.ACCESS, Article.COPY, Article.ERASURE):
         filed = asked(desk, article)

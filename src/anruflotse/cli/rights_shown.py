@@ -234,7 +234,11 @@ def missing(request: Request) -> list[str]:
             f"{len(request.undecided)} records were found by their time alone: decide whose they are (rights compare)."
         )
     if any(todo.kind == "check" for todo in request.open_todos):
-        found.append("some records may be about other people: look at them (rights compare) before anything goes out.")
+        found.append(
+            "some records may be about other people: look at them (rights compare) before anything goes out."
+            if request.article.name in {"ACCESS", "COPY"}
+            else "something has to be decided before this is finished: see rights todo."
+        )
     if any(todo.kind == "notify" for todo in request.open_todos):
         found.append("others had these data and have to be told (Art. 19 GDPR): see rights todo.")
     return found

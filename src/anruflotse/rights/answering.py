@@ -18,8 +18,8 @@ from anruflotse.rights import (
     restriction,
 )
 from anruflotse.rights.model import Article, Decision, Finding, NotNowError, Request, clean
-from anruflotse.rights.notification import TELL
-from anruflotse.rights.objection import CHECK, Course
+from anruflotse.rights.notification import CHECK, TELL
+from anruflotse.rights.objection import Course
 from anruflotse.rights.office import Filed, Office, with_todos
 from anruflotse.rights.taking_in import DISCLOSING, TakingIn, must_run
 

@@ -14,42 +14,50 @@ from anruflotse.records.access import Accessor
 from anruflotse.records.model import DestroyReason
 from anruflotse.rights import letters, notification, searching
 from anruflotse.rights.model import Article, Finding, Request, Scope
-from anruflotse.rights.notification import Had
+from anruflotse.rights.notification import CHECK, Had
 from anruflotse.rights.office import Filed, Office, with_todos
 
 ERASED = "erased"
 GONE = "gone"
 """It had ended by itself before it could be erased."""
 
+_RESTRICTED = "Gesperrte Aufzeichnung: einzeln entscheiden, ob sie gelöscht werden darf (Art. 17 Abs. 3 DSGVO):"
+
 
 def erase(office: Office, filed: Filed, accessor: Accessor) -> Filed:
     """Destroy every record of a request that is not destroyed yet, and file what follows from it.
 
-    Searches once more, so that a call that was going on when the request came in is erased as well as soon as its
-    record is there; see `late`. Raises `AccessRefusedError`, `StoreError`: then it can be asked for again.
+    Restricted records that were found by time alone are spared: somebody may need them for a claim (Art. 17(3)(e)), so
+    an officer decides about each. Searches once more, so that a call that was going on when the request came in is
+    erased as well as soon as its record is there; see `late`. Raises `AccessRefusedError`, `StoreError`: then it can be
+    asked for again.
     """
     scope = filed.request.scope
     fresh = tuple(one for one in searching.find(office, scope, accessor) if _is_ours(office, filed, one, accessor))
     had: list[Had] = []
+    spared: list[str] = []
     learnt: dict[str, Finding] = {finding.record: finding for finding in filed.request.findings}
     for record_id in dict.fromkeys((*filed.request.records, *fresh)):
         finding = learnt.setdefault(record_id, Finding(record=record_id))
         if finding.done:
             continue
         record = office.peek(record_id, accessor)
-        if record is not None:
+        if record is not None and record.summary.restricted and scope.window:
+            spared.append(record_id)
+        elif record is not None:
             learnt[record_id] = replace(finding, recorded_at=record.summary.recorded_at)
             had += notification.who_had(office, record, accessor)
 
     def first(request: Request) -> Request:
         found = replace(request, findings=tuple(learnt.values()))
-        return with_todos(found, notification.wanted(found, tuple(had)))
+        checks = tuple((CHECK, "Datenschutz", f"{_RESTRICTED} {one}") for one in spared)
+        return with_todos(found, (*notification.wanted(found, tuple(had)), *checks))
 
     filed = office.change(filed.id, accessor, first)
     reason = DestroyReason.OBJECTED if filed.request.article is Article.OBJECTION else DestroyReason.ERASED
     done: dict[str, str] = {}
     for finding in filed.request.findings:
-        if not finding.done:
+        if not finding.done and finding.record not in spared:
             done[finding.record] = ERASED if office.records.destroy(finding.record, reason, accessor) else GONE
 
     def then(request: Request) -> Request:
@@ -93,14 +101,17 @@ def blocks(office: Office, filed: Filed) -> tuple[Block, ...]:
     request = filed.request
     if not request.findings:
         return letters.nothing_found(request, office.house)
+    gone = [one for one in request.findings if one.done]
     items = tuple(
         f"Anruf vom {moment(one.recorded_at)}" if one.recorded_at else "Ein Anruf, dessen Zeit nicht mehr lesbar war"
-        for one in request.findings
+        for one in gone
     )
+    if not gone:
+        return (Paragraph("Wir prüfen noch, ob wir löschen dürfen, und melden uns."),)
     return (
         Heading("Wir haben gelöscht."),
         Paragraph(
-            f"Wir haben {letters.calls(len(request.findings))} gelöscht: den Ton, den Text und was daraus geschlossen "
+            f"Wir haben {letters.calls(len(gone))} gelöscht: den Ton, den Text und was daraus geschlossen "
             "wurde. Niemand kann das noch lesen oder anhören, auch wir nicht. Das gilt auch für unsere "
             "Sicherungskopien."
         ),

@@ -17,6 +17,8 @@ from anruflotse.rights.office import Filed, Office
 
 NOTIFY = "notify"
 TELL = "tell"
+CHECK = "check"
+"""Something an officer has to decide."""
 
 _HANDED = frozenset({"succeeded", "unknown"})
 """The outcomes of a call that somebody took; one that left without a word was taken, as far as anybody can tell."""

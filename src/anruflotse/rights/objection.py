@@ -19,9 +19,9 @@ from anruflotse.records.restriction import Ground
 from anruflotse.rights import erasure, letters, restriction
 from anruflotse.rights.due import day_of, months_later
 from anruflotse.rights.model import Request, RightsError, Scope
+from anruflotse.rights.notification import CHECK
 from anruflotse.rights.office import Filed, Office, with_todos
 
-CHECK = "check"
 _WEIGH = "Abwägen, ob zwingende Gründe der Löschung entgegenstehen (Art. 21 Abs. 1 DSGVO), dann löschen oder begründen"
 
 

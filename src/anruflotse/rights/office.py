@@ -92,11 +92,19 @@ class Office:
 
         What is there already stays: a later letter gets the next number (`2-loeschung.pdf`).
         """
-        there = self.records.attachments(case_id, accessor)
-        number = 1 + max((int(name.partition("-")[0]) for name in there if _NUMBERED.match(name)), default=0)
-        numbered = {f"{number}-{name}": data for name, data in files.items()}
-        for name, data in numbered.items():
-            self.records.attach(case_id, name, data, accessor)
+        for attempt in range(_ATTEMPTS):
+            there = self.records.attachments(case_id, accessor)
+            number = 1 + max((int(name.partition("-")[0]) for name in there if _NUMBERED.match(name)), default=0)
+            numbered = {f"{number}-{name}": data for name, data in files.items()}
+            try:
+                for name, data in numbered.items():
+                    self.records.attach(case_id, name, data, accessor)
+            except ConflictError:
+                # Somebody else wrote a letter at the same moment: the next number is free.
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                continue
+            break
         return self.proofs(numbered, kept=True)
 
     def proofs(self, files: Mapping[str, bytes], *, kept: bool) -> tuple[Proof, ...]:

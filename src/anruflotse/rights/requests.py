@@ -25,7 +25,8 @@ from anruflotse.rights.model import (
     WrongArticleError,
     clean,
 )
-from anruflotse.rights.objection import CHECK, Course
+from anruflotse.rights.notification import CHECK
+from anruflotse.rights.objection import Course
 from anruflotse.rights.office import Filed
 from anruflotse.rights.taking_in import DISCLOSING, must_run
 
