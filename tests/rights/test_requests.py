@@ -9,10 +9,12 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from anruflotse.clock import FakeClock
+from anruflotse.records.casework import LONGEST_BODY
 from anruflotse.records.model import ConflictError, Draft, NotFoundError
-from anruflotse.rights import body, searching
+from anruflotse.rights import body, notification, searching
 from anruflotse.rights.model import (
     Article,
+    Finding,
     NotNowError,
     Request,
     RightsError,
@@ -21,6 +23,8 @@ from anruflotse.rights.model import (
     WrongArticleError,
     clean,
 )
+from anruflotse.rights.notification import Had
+from anruflotse.rights.office import with_todos
 from anruflotse.rights.requests import Requests
 from anruflotse.rights.taking_in import LARGEST
 from tests.rights.conftest import NUMBER, OFFICER, call, readable
@@ -358,6 +362,21 @@ def test_a_request_is_the_same_after_it_was_stored(files: Requests, make_draft: 
 def test_what_is_no_request_is_said_to_be_none(stored: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r".+"):
         body.unpack(stored)
+
+
+def test_the_largest_request_fits_into_a_case(clock: FakeClock) -> None:
+    now = clock.now()
+    records = [f"{number:032x}" for number in range(LARGEST)]
+    request = Request(
+        article=Article.ERASURE,
+        scope=Scope(start=now - timedelta(days=1), end=now),
+        received=now.date(),
+        findings=tuple(Finding(record=one, recorded_at=now, done="erased", done_at=now) for one in records),
+    )
+    had = tuple(Had(name=f"Stelle {number}", reference=one) for number in range(4) for one in records)
+    request = with_todos(request, notification.wanted(request, had))
+    stored = json.dumps(body.pack(request), ensure_ascii=False, separators=(",", ":")).encode()
+    assert len(stored) < LONGEST_BODY
 
 
 def test_a_later_field_takes_its_default() -> None:

@@ -19,6 +19,8 @@ from anruflotse.rights.house import House
 from anruflotse.rights.model import Proof, Request, RightsError, Step, Todo
 
 _ATTEMPTS = 5
+_MOST = 10_000
+"""Requests that are looked through: many years of them (a thousand take about a second)."""
 _NUMBERED = re.compile(r"[0-9]{1,6}-")
 
 
@@ -58,9 +60,9 @@ class Office:
         """A request. Raises `NotFoundError`, `AccessRefusedError`, `StoreError`."""
         return _filed(self.records.case(case_id, accessor))
 
-    def all(self, accessor: Accessor, limit: int = 1000) -> tuple[Filed, ...]:
-        """The newest requests, newest first. Raises `AccessRefusedError`, `StoreError`."""
-        return tuple(_filed(case) for case in self.records.cases(accessor, limit))
+    def all(self, accessor: Accessor) -> tuple[Filed, ...]:
+        """All requests there are, newest first. Raises `AccessRefusedError`, `StoreError`."""
+        return tuple(_filed(case) for case in self.records.cases(accessor, _MOST))
 
     def change(self, case_id: str, accessor: Accessor, how: Callable[[Request], Request]) -> Filed:
         """Change a request by `how`, which is asked again when somebody else was faster.
