@@ -120,8 +120,10 @@ def _erase(subject: Subject, way: str, find: Callable[[Records], tuple[str, ...]
         key_left = record_id in ids(_place(data))[0]
         _put_back(backup, data)
         with opened(subject, data) as store:
+            # At once, and again when the trail has gone on after what the restore lost of it: until then nobody reads.
             returned = _readable(store, record_id)
-            store.sweep()
+            store.reconcile()
+            returned = _readable(store, record_id) or returned
         return Erasure(way, gone, key_left, returned, record_id in ids(_place(data))[0])
 
 
@@ -257,11 +259,10 @@ def copied(subject: Subject, name: str) -> Iterator[Path]:
 
 @contextmanager
 def opened(subject: Subject, data: Path, clock: Clock | None = None) -> Iterator[Records]:
-    """The store in `data`, as a service opens it at its start."""
+    """The store in `data`, as a service opens it at its start, before anything was swept or compared."""
     store = make_records(subject.settings.model_copy(update={"data": data}), clock or subject.clock)
     try:
         store.prepare()
-        store.reconcile()
         yield store
     finally:
         store.close()

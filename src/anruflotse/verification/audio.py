@@ -24,6 +24,8 @@ _PIECE: Final = RATE // 10
 _STEP: Final = RATE // 5
 _LOUD: Final = 0.01
 """RMS relative to full scale (-40 dB): what is quieter is a pause, and pauses are alike."""
+_DRIFT: Final = RATE // 10
+"""So far a jitter buffer and lost packets may shift one piece against another."""
 _SAME: Final = 0.9
 """Correlation from which two pieces are the same sound; other speech of the same voice stays below 0.8."""
 
@@ -53,17 +55,20 @@ def trace(part: Pcm, whole: Pcm) -> Trace:
         return Trace(0.0, 0)
     energy = _energy(place)
     offsets = [_where(wanted[at : at + _PIECE], place, energy) for at in starts]
-    found = [(at, offset) for at, offset in zip(starts, offsets, strict=True) if offset is not None]
-    if not found:
+    begins = [None if offset is None else offset - at for at, offset in zip(starts, offsets, strict=True)]
+    # What belongs together lies together: a look-alike elsewhere does not count.
+    known = [begin for begin in begins if begin is not None]
+    groups = [[other for other in known if abs(other - begin) <= _DRIFT] for begin in known]
+    group = max(groups, key=len, default=[])
+    if not group:
         return Trace(0.0, len(starts))
-    # The median of where the beginning would be: a single look-alike elsewhere does not move it.
-    begins = float(np.median([offset - at for at, offset in found]))
+    start, last = float(np.median(group)), begins[-1]
     return Trace(
-        len(found) / len(starts),
+        len(group) / len(starts),
         len(starts),
-        begins / RATE,
-        (begins + wanted.size) / RATE,
-        to_its_end=offsets[-1] is not None,
+        start / RATE,
+        (start + wanted.size) / RATE,
+        to_its_end=last is not None and abs(last - start) <= _DRIFT,
     )
 
 

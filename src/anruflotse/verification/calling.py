@@ -21,7 +21,7 @@ from anruflotse.verification.audio import RATE, foreign, joined, read_flac, trac
 from anruflotse.verification.cast import CAST, PRIVACY_CONCERN, Script, Voices, voices
 from anruflotse.verification.evidence import CallSeen, PromptHeard, RecordLeft
 from anruflotse.verification.player import Player
-from anruflotse.verification.stage import LISTED_NUMBER, NUMBER, OFFICER, Stage
+from anruflotse.verification.stage import LISTED_NUMBERS, NUMBER, OFFICER, Stage
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +78,8 @@ class Calling:
         return seen
 
     def _number(self, name: str, label: str) -> str:
-        number = LISTED_NUMBER if name == "objected_before" else NUMBER.format(100 + len(self.numbers))
+        listed = [one for one in LISTED_NUMBERS if one not in self.numbers.values()]
+        number = listed[0] if name == "objected_before" else NUMBER.format(100 + len(self.numbers))
         self.numbers[label] = number
         return number
 

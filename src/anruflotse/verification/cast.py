@@ -144,6 +144,13 @@ async def key_while_ringing(player: Player, voice: Voices) -> None:
     await player.put_through()
 
 
+async def unasked(player: Player, voice: Voices) -> None:
+    """State the concern at the first sound, whatever it is: without a notice nothing of it may be kept."""
+    await player.call.wait_speech(after=0)
+    player.begin("answer", voice.answer)
+    await player.put_through()
+
+
 async def waiting(player: Player, voice: Voices) -> None:  # noqa: ARG001 - a script's shape
     """Say nothing at all: the software has to put the caller through by itself."""
     await player.put_through()
@@ -158,7 +165,7 @@ CAST: Mapping[str, Script] = {
     "words_in_notice": words_in_notice,
     "key_in_notice": key_in_notice,
     "objected_before": waiting,
-    "notice_lost": waiting,
+    "notice_lost": unasked,
 }
 """Every test call by name, those that take longest first."""
 OBJECTIONS_IN_CALL = ("key_in_notice", "words_in_notice", "key_while_speaking", "words_in_answer", "key_while_ringing")

@@ -46,12 +46,18 @@ _PROMISED = [
     if line.strip() and not line.startswith("#")
 ]
 SENTENCES = tuple(line for line in _PROMISED if not line.startswith("?"))
-"""Every sentence of the insurer's notice that always stands in it; `{}` is what the settings fill in."""
+"""Every sentence of the insurer's notice that always stands in it, with gaps that the settings fill."""
 FURTHER = tuple(line.removeprefix("? ") for line in _PROMISED if line.startswith("?"))
 """Sentences that may stand in it besides, as the settings have it."""
 
 
+_GAPS: Mapping[str, str] = {"": ".+?", "frist": r"(einen Tag|[0-9]+ Tage)", "taste": r"[0-9*#]"}
+"""What may stand in a gap; where anything may, it is a name."""
+_GAP = re.compile(r"\{([a-z]*)\}")
+
+
 def says(sentence: str, promised: str) -> bool:
     """Whether `sentence` is the promised one, whatever the settings filled in."""
-    shape = ".+?".join(re.escape(part) for part in promised.split("{}"))
+    parts = _GAP.split(promised)
+    shape = "".join(_GAPS[part] if number % 2 else re.escape(part) for number, part in enumerate(parts))
     return re.fullmatch(shape, " ".join(sentence.split())) is not None

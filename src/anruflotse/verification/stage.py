@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -43,8 +44,8 @@ SWEEP_SECONDS = 1.0
 OFFICER = Accessor("anruflotse verify", Role.PRIVACY)
 NUMBER = "+493023125{:03}"
 """Numbers the Bundesnetzagentur keeps free for films; nobody can be called by them."""
-LISTED_NUMBER = NUMBER.format(99)
-"""The test caller who objected before, for the time to come (Art. 21)."""
+LISTED_NUMBERS = (NUMBER.format(98), NUMBER.format(99))
+"""Test callers who objected before, for the time to come (Art. 21)."""
 RING_SECONDS = 1.5
 STAFF = tone(440.0, 0.6)
 """What whoever answers is heard to say."""
@@ -206,7 +207,8 @@ class Stage:
         self._stack.push_async_callback(self.settle)
         self.due = await asyncio.to_thread(self._seal_due)
         until = self.clock.now() + timedelta(days=1)
-        await asyncio.to_thread(lambda: self.parts.records.object_number(LISTED_NUMBER, OFFICER, until=until))
+        for number in LISTED_NUMBERS:
+            await asyncio.to_thread(partial(self.parts.records.object_number, number, OFFICER, until=until))
 
     async def settle(self) -> None:
         """End the service and leave its data where it is, until the stage itself is left. Safe to call twice."""

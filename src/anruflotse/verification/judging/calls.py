@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import SequenceMatcher
 
 from anruflotse.verification import spec
 from anruflotse.verification.cast import OBJECTIONS_IN_CALL, UNRECORDED
@@ -191,15 +192,7 @@ def informs_first(evidence: Evidence) -> list[Check]:
             f"Der Hinweis war nicht gleich, nicht oder nicht bis zum Ende zu hören ({notice.share:.0%}).",
         )
     )
-    texts = [call.notice_words, evidence.wording.notice_prompt if evidence.wording else ""]
-    missing = [stem.pattern for stem in spec.NOTICE_SAYS if not all(stem.search(text) for text in texts)]
-    checks.append(
-        check(
-            not missing,
-            "Er sagt, dass aufgezeichnet wird und man widersprechen kann; so verstand ihn auch die Erkennung.",
-            f"Er sagt nicht verständlich, dass aufgezeichnet wird und man widersprechen kann (es fehlt: {missing}).",
-        )
-    )
+    checks.append(_announces(call.notice_words, evidence.wording.notice_prompt if evidence.wording else None))
     if record is None:
         checks.append(unproven("Das Anliegen hinterließ keine lesbare Aufzeichnung; ihr Beginn ist nicht prüfbar."))
     else:
@@ -320,6 +313,22 @@ def _left_nothing(call: CallSeen, what: str) -> Check:
         f"{what}: keine Aufzeichnung, kein Schlüssel, keine Rufnummer blieb.",
         f"{what}: es blieb {', '.join(left)}.",
     )
+
+
+def _announces(heard: str, written: str | None) -> Check:
+    """Whether the notice says that it records and that one may object: as written, and as our own recogniser heard it.
+
+    A recording by a person may say something else than the text. A recogniser that only missed a word proves nothing.
+    """
+    if written is None or not heard:
+        return unproven("Was der Hinweis sagt, wurde nicht verglichen.")
+    if not all(stem.search(written) for stem in spec.NOTICE_SAYS):
+        return check(well=False, kept="", broken=f"Der Hinweis sagt nicht, dass aufgezeichnet wird: „{written}“.")
+    if all(stem.search(heard) for stem in spec.NOTICE_SAYS):
+        return check(well=True, kept=f"Er sagt, was er sagen muss; verstanden wurde: „{heard}“.", broken="")
+    if SequenceMatcher(None, heard.lower(), written.lower(), autojunk=False).ratio() >= ALIKE:
+        return unproven(f"Die Erkennung hat den Hinweis nicht sicher verstanden: „{heard}“.")
+    return check(well=False, kept="", broken=f"Zu hören ist etwas anderes, als der Hinweis sagen muss: „{heard}“.")
 
 
 def _stopped_before_transfer(order: tuple[str, ...]) -> bool | None:

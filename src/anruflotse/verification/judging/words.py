@@ -81,17 +81,18 @@ def contact_named(evidence: Evidence) -> list[Check]:
             "Es ist kein Datenschutzkontakt eingetragen.",
         )
     ]
-    for page in _pages(evidence):
-        shown = bool(wording.contact_written) and _plain(wording.contact_written) in page.text
-        checks.append(
-            check(
-                shown if page.status == OK else None,
-                f"Der Hinweis unter {page.url} nennt ihn.",
-                f"Der Hinweis unter {page.url} nennt ihn nicht.",
-            )
+    # A page that is not served is P17's.
+    served = [page for page in _pages(evidence) if page.status == OK]
+    checks += [
+        check(
+            bool(wording.contact_written) and _plain(wording.contact_written) in page.text,
+            f"Der Hinweis unter {page.url} nennt ihn.",
+            f"Der Hinweis unter {page.url} nennt ihn nicht.",
         )
-    if not evidence.published:
-        checks.append(unproven("Der veröffentlichte Hinweis wurde nicht abgerufen."))
+        for page in served
+    ]
+    if not served:
+        checks.append(unproven("Der veröffentlichte Hinweis war nicht abzurufen."))
     checks.append(
         check(
             bool(wording.contact_spoken) and wording.contact_spoken in wording.contact_prompt
