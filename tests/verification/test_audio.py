@@ -11,7 +11,7 @@ from anruflotse.lines.peers import tone
 from anruflotse.pcm import Pcm
 from anruflotse.speech.audio import alaw_decode, alaw_encode, from_float, resample, to_float
 from anruflotse.speech.pico import PicoSynthesiser
-from anruflotse.verification.audio import foreign, joined, trace
+from anruflotse.verification.audio import foreign, joined, sweep, trace
 
 SILENCE = Pcm(bytes(16_000), 8_000)
 
@@ -50,7 +50,15 @@ def test_what_breaks_off_is_not_heard_to_its_end(spoken: Pcm) -> None:
 def test_other_words_of_the_same_voice_are_not_taken_for_it(spoken: Pcm, other: Pcm) -> None:
     assert trace(spoken, other).share < 0.15
     assert trace(tone(620.0), tone(830.0)).share == 0.0
+    assert trace(sweep(500, 1100, 0.8), sweep(1400, 900, 1.0)).share == 0.0
     assert trace(spoken, tone()).share == 0.0
+
+
+def test_a_part_of_a_gliding_tone_is_told_from_the_rest(spoken: Pcm) -> None:
+    whole = sweep(500, 1100, 0.8)
+    assert trace(whole, joined(SILENCE, spoken, whole)).share == 1.0
+    half = Pcm(whole.data[: len(whole.data) // 2], whole.rate)
+    assert 0.4 <= trace(whole, joined(spoken, half)).share <= 0.6
 
 
 def test_nothing_can_be_said_about_silence(spoken: Pcm) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from anruflotse.app.building import make_records
+from anruflotse.clock import SystemClock
+from anruflotse.records.model import Draft
+from anruflotse.settings import load
 from anruflotse.verification.afterwards import MovedClock
 from anruflotse.verification.gathering import look_at_live
 from anruflotse.verification.inspection import Place, destroyed_at, ids, look, place_of
@@ -35,6 +38,26 @@ def test_looking_changes_nothing(tmp_path: Path) -> None:
     assert (found.unpaired_keys, found.unpaired_rows, found.returned, found.overdue, found.overlong) == (0, 0, 0, 0, 0)
     assert found.open_files == ()
     assert list(found.bases.values()) == [1]
+
+
+def test_two_databases_of_a_server_are_looked_at_alike(tmp_path: Path, databases: tuple[str, str]) -> None:
+    rows, keys = databases
+    overrides = {"data": tmp_path / "data", "records.rows": rows, "records.keys": keys, "console.port": 0}
+    settings, clock = load(None, overrides, environ={}), SystemClock()
+    with closing(make_records(settings, clock)) as store:
+        store.seal(draft(clock.now()))
+    found = look_at_live(settings, clock)
+    assert found is not None
+    assert (found.fault, found.records, found.keys, found.overdue, found.trail_intact) == (None, 1, 1, 0, True)
+    late = look(place_of(settings), MovedClock(clock, timedelta(days=29)))
+    assert (late.overdue, round(late.late_seconds / 86_400)) == (1, 1)
+
+
+def draft(now: datetime) -> Draft:
+    return Draft(
+        reference="0123456789abcdef", started_at=now, recorded_at=now, decision="route", outcome="succeeded",
+        transcripts=("Hallo",),
+    )  # fmt: skip
 
 
 def test_where_nothing_was_ever_recorded_nothing_is_made(tmp_path: Path) -> None:

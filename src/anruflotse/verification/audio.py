@@ -47,6 +47,13 @@ class Trace:
     to_its_end: bool = False
 
 
+def sweep(start_hertz: float, end_hertz: float, seconds: float, level: float = 0.2) -> Pcm:
+    """A tone that glides, at 8 kHz: no stretch of it is like another one, so that one can tell where a part belongs."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    turns = start_hertz * time + (end_hertz - start_hertz) * time**2 / (2 * seconds)
+    return from_float(np.sin(2 * np.pi * turns) * level, RATE)
+
+
 def trace(part: Pcm, whole: Pcm) -> Trace:
     """Look for the loud pieces of `part` in `whole`."""
     wanted, place = _floats(part), _floats(whole)

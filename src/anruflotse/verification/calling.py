@@ -73,9 +73,13 @@ class Calling:
         player = Player(call, told, self.stage.clock, self.stage.settings.call.objection_key)
         fault = await _played(CAST[name], player, voice)
         await _ended(player)
-        seen = await self._seen(name, number, player, fault)
-        self.told(label)
-        return seen
+        try:
+            return await self._seen(name, number, player, fault)
+        except Exception:
+            log.exception("a test call could not be evaluated")
+            return CallSeen(name, fault="Der Anruf war nicht auszuwerten.")
+        finally:
+            self.told(label)
 
     def _number(self, name: str, label: str) -> str:
         listed = [one for one in LISTED_NUMBERS if one not in self.numbers.values()]

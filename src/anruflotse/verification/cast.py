@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from anruflotse.departments.catalogue import Catalogue
-from anruflotse.lines.peers import tone
 from anruflotse.pcm import Pcm
 from anruflotse.speech.pico import PicoSynthesiser
+from anruflotse.verification.audio import sweep
 from anruflotse.verification.player import Player
 from anruflotse.verification.stage import STAFF
 
@@ -24,7 +24,7 @@ EARLY = "Ich rufe wegen meiner Zahnreinigung im Mai an."
 OBJECTIONS = ("Nein, ich möchte nicht, dass das aufgezeichnet wird.", "Widerspruch!")
 PRIVACY = "Ich habe eine Frage zum Datenschutz, wer ist bei Ihnen dafür zuständig?"
 
-CONNECTING, HANDED = tone(620.0, 0.8), tone(830.0, 1.0)
+CONNECTING, HANDED = sweep(500.0, 1100.0, 0.8), sweep(1400.0, 900.0, 1.0)
 """Sounds that mark what is said after the answer: while connecting, and while handing over."""
 CONNECT_PROMPTS = ("verbinde", "datenschutz_verbinde", "geschlossen", "geschlossen_alternative")
 CONFIRMATIONS = 3

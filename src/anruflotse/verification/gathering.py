@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import ParamSpec, TypeVar
+
+import structlog
 
 from anruflotse.app.adapters import gaps
 from anruflotse.app.building import make_gate, make_notice, make_records
@@ -35,6 +38,11 @@ from anruflotse.verification.purposes import look_at_purposes
 from anruflotse.verification.rights import exercise
 from anruflotse.verification.stage import DUE_SECONDS, Spy, Stage
 
+log = structlog.get_logger(__name__)
+
+D = TypeVar("D")
+T = TypeVar("T")
+P = ParamSpec("P")
 Tell = Callable[[str], None]
 """Told what is being done, in a few words."""
 SWEPT_SECONDS = 20.0
@@ -100,20 +108,31 @@ async def on_stage(stage: Stage, evidence: Evidence) -> Evidence:
 
 async def behind_the_scene(stage: Stage, calling: Calling, evidence: Evidence) -> Evidence:
     """What can only be seen once the test service has ended: experiments on the record of the first call."""
-    open_pages = await asyncio.to_thread(publishing.open_pages, stage.service.console.url)
+    live = evidence.published.live if evidence.published else None
+    consoles = [stage.service.console.url, *([live.url.removesuffix(publishing.PATH)] if live else [])]
+    open_pages = [page for url in consoles for page in await asyncio.to_thread(publishing.open_pages, url)]
     await stage.settle()
     subject = subject_of(stage, calling, evidence)
     if subject is None:
         return evidence
-    work = asyncio.to_thread
+    numbers = tuple(calling.numbers.values())
     return replace(
         evidence,
-        expiry=await work(afterwards.expire, subject),
-        erasures=await work(afterwards.erase, subject),
-        access=await work(afterwards.access, subject, open_pages),
-        purposes=await work(look_at_purposes, subject, tuple(calling.numbers.values()), learning.readers()),
-        rights=await work(exercise, subject),
+        expiry=await _tried(None, afterwards.expire, subject),
+        erasures=await _tried((), afterwards.erase, subject),
+        access=await _tried(None, afterwards.access, subject, tuple(open_pages)),
+        purposes=await _tried(None, look_at_purposes, subject, numbers, learning.readers()),
+        rights=await _tried((), exercise, subject),
     )
+
+
+async def _tried(without: D, experiment: Callable[P, T], *args: P.args, **named: P.kwargs) -> T | D:
+    """What an experiment saw; `without` when it broke, which proves nothing and must not end the others."""
+    try:
+        return await asyncio.to_thread(experiment, *args, **named)
+    except Exception:
+        log.exception("an experiment could not be carried out; what it was to prove stays unproven")
+        return without
 
 
 def subject_of(stage: Stage, calling: Calling, evidence: Evidence) -> Subject | None:

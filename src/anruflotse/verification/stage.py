@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from anruflotse.app.building import Parts, build
+from anruflotse.app.building import Parts, build, make_gate
 from anruflotse.app.engines import Offer, Offers
 from anruflotse.app.service import Service
 from anruflotse.call.equipment import Announcer, Directory, PromptMissingError
@@ -27,27 +27,30 @@ from anruflotse.clock import Clock, SystemClock
 from anruflotse.conversation.actions import Destination, Goal, Play, Prompt
 from anruflotse.conversation.events import Candidate
 from anruflotse.departments.model import HUMAN, Target
-from anruflotse.lines.peers import Behaviour, Caller, Phone, tone
+from anruflotse.lines.peers import Behaviour, Caller, Phone
 from anruflotse.lines.peers.transactions import ServerTransaction
 from anruflotse.pcm import Pcm
-from anruflotse.processors import Gate
 from anruflotse.records.access import Accessor, Role
 from anruflotse.records.model import Draft
 from anruflotse.settings import Records, Settings
 from anruflotse.settings.models import Keys
 from anruflotse.speech.seams import Recogniser, Transcript
+from anruflotse.verification.audio import sweep
 from anruflotse.verification.watching import Watch
+from anruflotse.yamlshape import ShapeError
 
 HOST = "127.0.0.1"
 SWEEP_SECONDS = 1.0
 """The test service sweeps this often, so that a run of a minute sees it done; the real interval is looked at too."""
+ROOM_BYTES = 1 << 30
+"""What a stage needs at most: the speech model, where it was not joined yet, and copies of its store."""
 OFFICER = Accessor("anruflotse verify", Role.PRIVACY)
 NUMBER = "+493023125{:03}"
 """Numbers the Bundesnetzagentur keeps free for films; nobody can be called by them."""
 LISTED_NUMBERS = (NUMBER.format(98), NUMBER.format(99))
 """Test callers who objected before, for the time to come (Art. 21)."""
 RING_SECONDS = 1.5
-STAFF = tone(440.0, 0.6)
+STAFF = sweep(300.0, 700.0, 0.8)
 """What whoever answers is heard to say."""
 DUE_SECONDS = 6.0
 """So soon after the start a record falls due that only the service's own sweep may destroy."""
@@ -167,7 +170,7 @@ class Stage:
 
     async def __aenter__(self) -> Self:
         """Build and start everything. Raises what `build` and `Service.open` raise, and OSError."""
-        self.home = Path(tempfile.mkdtemp(prefix="anruflotse-verify-"))
+        self.home = Path(tempfile.mkdtemp(prefix="anruflotse-verify-", dir=_memory()))
         self._stack.callback(shutil.rmtree, self.home, ignore_errors=True)
         try:
             await self._open()
@@ -254,6 +257,12 @@ def for_stage(settings: Settings, data: Path) -> Settings:
     )
 
 
+def _memory() -> Path | None:
+    """A directory in memory, if the machine has one with room: what is to be destroyed is best never on a disk."""
+    found = Path("/dev/shm")  # noqa: S108 - the directory made in it is private and has an unguessable name
+    return found if os.access(found, os.W_OK) and shutil.disk_usage(found).free >= ROOM_BYTES else None
+
+
 def _furnish(live: Path, data: Path) -> None:
     """Give the test service the models and rendered prompts there are: both are costly, and neither is personal."""
     data.mkdir(mode=0o700)
@@ -273,11 +282,8 @@ def _linked(source: str, target: str) -> str:
 
 def _spy(settings: Settings) -> Spy | None:
     """A spy in the place of a processor that has no agreement; None when the register cannot be read."""
-    from anruflotse.app.building import make_gate  # noqa: PLC0415
-    from anruflotse.yamlshape import ShapeError  # noqa: PLC0415
-
     try:
-        gate: Gate = make_gate(settings)
+        gate = make_gate(settings)
     except ShapeError:
         return None
     return Spy(next((key for key, entry in gate.register.items() if entry.agreement is None), "unbekannt"))

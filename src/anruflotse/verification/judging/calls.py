@@ -22,6 +22,8 @@ SOON_SECONDS = 3.0
 DIRECTLY_SECONDS = 20.0
 """So long after an objection a person answers, the time it rings and a sentence of explanation included."""
 LETS_GO_SECONDS = 6.0
+OBJECTION = 21
+"""The article under which somebody objects after a call, through the data protection officer."""
 ALIKE = 0.6
 """How much the words kept must be like those spoken: a recogniser on the telephone gets some wrong."""
 
@@ -232,7 +234,9 @@ def objections_heard(evidence: Evidence) -> list[Check]:
                 f"{stages}wurde nicht als Widerspruch behandelt (gezählt als {call.tally}).",
             )
         )
-    return checks
+    later = [one for one in evidence.rights if one.article == OBJECTION]
+    checks += [check(one.worked, f"Nach dem Anruf: {one.seen}", f"Nach dem Anruf: {one.seen}") for one in later]
+    return checks if later else [*checks, unproven("Ein Widerspruch nach dem Anruf wurde nicht erprobt.")]
 
 
 def nothing_left(evidence: Evidence) -> list[Check]:
