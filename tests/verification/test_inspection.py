@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from anruflotse.app.building import make_records
+from anruflotse.bench.cluster import Cluster
 from anruflotse.clock import SystemClock
 from anruflotse.records.model import Draft
 from anruflotse.settings import load
@@ -51,6 +52,24 @@ def test_two_databases_of_a_server_are_looked_at_alike(tmp_path: Path, databases
     assert (found.fault, found.records, found.keys, found.overdue, found.trail_intact) == (None, 1, 1, 0, True)
     late = look(place_of(settings), MovedClock(clock, timedelta(days=29)))
     assert (late.overdue, round(late.late_seconds / 86_400)) == (1, 1)
+
+
+def test_databases_of_a_server_that_were_never_used_hold_nothing(tmp_path: Path, server: Cluster) -> None:
+    urls = [server.create(f"unused_{part}") for part in ("rows", "keys")]
+    overrides = {"data": tmp_path / "data", "records.rows": urls[0], "records.keys": urls[1]}
+    assert look_at_live(load(None, overrides, environ={}), SystemClock()) is None
+
+
+def test_a_server_that_is_away_is_a_fault_and_not_nothing(tmp_path: Path) -> None:
+    overrides = {
+        "data": tmp_path / "data",
+        "records.rows": "postgresql://a:b@127.0.0.1:1/rows",
+        "records.keys": "postgresql://a:b@127.0.0.1:1/keys",
+    }
+    found = look_at_live(load(None, overrides, environ={}), SystemClock())
+    assert found is not None
+    assert found.fault
+    assert "a:b" not in str(found)
 
 
 def draft(now: datetime) -> Draft:

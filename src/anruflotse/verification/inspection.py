@@ -53,8 +53,14 @@ class Place:
 
     @property
     def exists(self) -> bool:
-        """Whether there is anything; a database of a server is taken to be there."""
-        return self.rows_url is not None or (self.directory / ROWS_FILE).exists()
+        """Whether anything was ever stored there; a server that cannot be asked may hold something. Blocks."""
+        if self.rows_url is None:
+            return (self.directory / ROWS_FILE).exists()
+        try:
+            with _connections(self) as (_, row_side):
+                return inspect(row_side).has_table(records.name)
+        except (SQLAlchemyError, StoreError):
+            return True
 
 
 def place_of(settings: Settings) -> Place:
