@@ -11,7 +11,7 @@ from anruflotse.lines.peers import tone
 from anruflotse.pcm import Pcm
 from anruflotse.speech.audio import alaw_decode, alaw_encode, from_float, resample, to_float
 from anruflotse.speech.pico import PicoSynthesiser
-from anruflotse.verification.audio import foreign, joined, sweep, trace
+from anruflotse.verification.audio import foreign, joined, plain_pieces, sweep, trace
 
 SILENCE = Pcm(bytes(16_000), 8_000)
 
@@ -73,3 +73,12 @@ def test_what_nobody_of_these_said_is_foreign(spoken: Pcm, other: Pcm) -> None:
     assert foreign(both, spoken, other) == 0.0
     assert 0.3 < foreign(both, spoken) < 0.8
     assert foreign(other, spoken) > 0.6
+
+
+def test_a_voice_in_a_file_is_found_by_its_pieces(spoken: Pcm, other: Pcm) -> None:
+    pieces = plain_pieces(spoken)
+    carried = alaw_encode(spoken)
+    assert any(piece in carried[777:9000] for piece in pieces), "as A-law, wherever the file begins"
+    assert any(piece in alaw_decode(carried).data for piece in pieces), "as samples"
+    assert not any(piece in alaw_encode(other) + alaw_decode(alaw_encode(other)).data for piece in pieces)
+    assert plain_pieces(SILENCE) == []

@@ -122,7 +122,7 @@ CASES: list[tuple[set[str], str, Callable[[Evidence], Evidence]]] = [
     ({"P8"}, "an objection counts as silence", objection("words_in_answer", tally="silence")),
     ({"P8"}, "an earlier objection is forgotten", objection("objected_before", tally="human_wish")),
     ({"P9"}, "a key is left", objection("key_in_notice", records=(RecordLeft("b" * 32, readable=False),))),
-    ({"P9"}, "the number is left", objection("words_in_notice", traces=("records/log",))),
+    ({"P9"}, "the number is left", objection("words_in_notice", traces=("die Rufnummer in records/log",))),
     ({"P10"}, "nobody answers", objection("key_in_notice", reached=None, reached_at=None)),
     ({"P10"}, "a department answers", objection("key_in_notice", reached="beitraege")),
     ({"P10"}, "it takes for ever", objection("words_in_notice", reached_at=99.0)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,6 @@ from anruflotse.clock import SystemClock
 from anruflotse.lines.line import Leg
 from anruflotse.notice import Promise
 from anruflotse.settings import Settings, load
-from anruflotse.speech.audio import write_wav
-from anruflotse.speech.pico import PicoSynthesiser
 from anruflotse.verification.calling import Calling
 from anruflotse.verification.cast import CAST
 from anruflotse.verification.evidence import CallSeen, Evidence
@@ -29,8 +28,12 @@ from tests.verification.sabotage import SABOTAGES, WHOLE
 
 pytestmark = [pytest.mark.calls, pytest.mark.timeout(300)]
 
-NOTICE = "Automatischer Sprachassistent. Ich zeichne Ihre Antwort auf. Wenn nicht, sagen Sie bitte Widerspruch."
+NOTICE = (
+    "{versicherer}, automatischer Sprachassistent. Ich zeichne Ihre Antwort auf. Wenn nicht, {taste_widerspruch} "
+    "drücken oder Widerspruch sagen. Mensch: {taste_mensch}."
+)
 """Short, but long enough that somebody can speak over it; all that it has to say is in it."""
+SHIPPED = files("anruflotse.speech").joinpath("prompts.de.yaml").read_text("utf-8")
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,12 @@ class Seen:
 
 
 def settings_for(home: Path) -> Settings:
-    """As shipped, with a notice recorded by "a person", and patience for a machine with other things to do."""
-    recordings = home / "recordings"
-    recordings.mkdir()
-    write_wav(recordings / "hinweis.wav", asyncio.run(PicoSynthesiser(speed=1.2).speak(NOTICE)))
+    """As shipped, with a short notice spoken quickly, and patience for a machine with other things to do."""
+    said = next(line for line in SHIPPED.splitlines() if line.strip().startswith("hinweis:"))
+    prompts = home / "prompts.yaml"
+    prompts.write_text(SHIPPED.replace(said, f'  hinweis: "{NOTICE}"'), "utf-8")
     overrides = {
-        "data": home / "data", "console.port": 0, "prompts.recordings": recordings,
+        "data": home / "data", "console.port": 0, "prompts.file": prompts, "prompts.speed": 1.15,
         "call.silence_seconds": 2.0, "call.recognition_seconds": 20.0,
     }  # fmt: skip
     return load(None, overrides, environ={})

@@ -17,7 +17,7 @@ from anruflotse.lines.peers import PhoneCall, SipError
 from anruflotse.pcm import SAMPLE_BYTES, Pcm
 from anruflotse.records.model import AccessRefusedError, Purpose, Record, StoreError
 from anruflotse.speech.seams import SpeechError
-from anruflotse.verification.audio import RATE, foreign, joined, read_flac, trace
+from anruflotse.verification.audio import RATE, foreign, joined, plain_pieces, read_flac, trace
 from anruflotse.verification.cast import CAST, PRIVACY_CONCERN, Script, Voices, voices
 from anruflotse.verification.evidence import CallSeen, PromptHeard, RecordLeft
 from anruflotse.verification.player import Player
@@ -117,7 +117,7 @@ class Calling:
             order=tuple(player.log.order),
             tally=player.log.tally,
             records=records,
-            traces=await asyncio.to_thread(traces, self.stage.data, number),
+            traces=await asyncio.to_thread(traces, self.stage.data, number, player.sounds),
         )
 
     def _phone_call(self, player: Player) -> PhoneCall | None:
@@ -232,9 +232,13 @@ def left(record: Record, words: str, phases: Mapping[str, Pcm]) -> RecordLeft:
     )
 
 
-def traces(data: Path, number: str) -> tuple[str, ...]:
-    """The files below `data` in which a number can be read in plain; blocking."""
-    wanted = number.removeprefix("+").encode()
+def traces(data: Path, number: str, sounds: Sequence[Pcm]) -> tuple[str, ...]:
+    """Where below `data` a number, or a stretch of these sounds as the line carried them, is readable in plain. Blocks.
+
+    Models and prompts are left out: they are large, and no call can get into them.
+    """
+    digits = number.removeprefix("+").encode()
+    pieces = [piece for sound in sounds for piece in plain_pieces(sound)]
     found = []
     for path in sorted(data.rglob("*")):
         if path.relative_to(data).parts[0] in ("models", "prompts") or not path.is_file():
@@ -243,8 +247,11 @@ def traces(data: Path, number: str) -> tuple[str, ...]:
             content = path.read_bytes()
         except OSError:
             continue  # the store tidies up while we look
-        if wanted in content or wanted[2:] in content:
-            found.append(str(path.relative_to(data)))
+        name = str(path.relative_to(data))
+        if digits in content or digits[2:] in content:
+            found.append(f"die Rufnummer in {name}")
+        if any(piece in content for piece in pieces):
+            found.append(f"die Stimme in {name}")
     return tuple(found)
 
 

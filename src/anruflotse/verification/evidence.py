@@ -85,7 +85,7 @@ class CallSeen:
     tally: str | None = None
     records: tuple[RecordLeft, ...] | None = None
     traces: tuple[str, ...] = ()
-    """Files of the data directory in which the caller's number can be read in plain."""
+    """Where in the data directory the caller's number or voice can be read in plain, in German."""
 
     def words_of(self, phase: str) -> bool:
         """Whether the caller said something in `phase`."""

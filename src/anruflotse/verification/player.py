@@ -27,6 +27,8 @@ class Player:
     clock: Clock
     objection_key: str
     said: list[Said] = field(default_factory=list)
+    sounds: list[Pcm] = field(default_factory=list, repr=False)
+    """What was said, whole or in part."""
     objected_at: float | None = None
     reached: str | None = None
     """The extension that answered."""
@@ -42,6 +44,7 @@ class Player:
     async def say(self, phase: str, audio: Pcm) -> None:
         """Say `audio` and note when."""
         start = self.call.now()
+        self.sounds.append(audio)
         if self.call.state is State.ANSWERED:
             await self.call.say(audio)
         self.said.append(Said(phase, start, self.call.now()))

@@ -27,6 +27,9 @@ OBJECTION = 21
 ALIKE = 0.6
 """How much the words kept must be like those spoken: a recogniser on the telephone gets some wrong."""
 
+SAME_WORDS = 0.8
+"""From here on what was heard is what is written, but for a word or two that the recogniser wrote otherwise."""
+
 NAMES = {
     "key_in_notice": "Taste während des Hinweises",
     "words_in_notice": "Worte während des Hinweises",
@@ -309,12 +312,12 @@ def _left_nothing(call: CallSeen, what: str) -> Check:
     if call.records is None:
         return unproven(f"{what}: was der Anruf hinterließ, war nicht einzusehen.")
     left = [f"{len(call.records)} Satz/Sätze oder Schlüssel"] if call.records else []
-    left += [f"die Rufnummer in {path}" for path in call.traces]
+    left += call.traces
     if not call.tally:
         return unproven(f"{what}: das Ende des Anrufs war nicht zu beobachten.")
     return check(
         not left,
-        f"{what}: keine Aufzeichnung, kein Schlüssel, keine Rufnummer blieb.",
+        f"{what}: keine Aufzeichnung, kein Schlüssel, keine Rufnummer und kein Ton blieb.",
         f"{what}: es blieb {', '.join(left)}.",
     )
 
@@ -322,15 +325,17 @@ def _left_nothing(call: CallSeen, what: str) -> Check:
 def _announces(heard: str, written: str | None) -> Check:
     """Whether the notice says that it records and that one may object: as written, and as our own recogniser heard it.
 
-    A recording by a person may say something else than the text. A recogniser that only missed a word proves nothing.
+    A recording by a person may say something else than the text, so the two are compared; a word that the recogniser
+    did not catch does not count, as long as the rest is what is written.
     """
     if written is None or not heard:
         return unproven("Was der Hinweis sagt, wurde nicht verglichen.")
     if not all(stem.search(written) for stem in spec.NOTICE_SAYS):
         return check(well=False, kept="", broken=f"Der Hinweis sagt nicht, dass aufgezeichnet wird: „{written}“.")
-    if all(stem.search(heard) for stem in spec.NOTICE_SAYS):
+    alike = SequenceMatcher(None, heard.lower(), written.lower(), autojunk=False).ratio()
+    if alike >= SAME_WORDS or all(stem.search(heard) for stem in spec.NOTICE_SAYS):
         return check(well=True, kept=f"Er sagt, was er sagen muss; verstanden wurde: „{heard}“.", broken="")
-    if SequenceMatcher(None, heard.lower(), written.lower(), autojunk=False).ratio() >= ALIKE:
+    if alike >= ALIKE:
         return unproven(f"Die Erkennung hat den Hinweis nicht sicher verstanden: „{heard}“.")
     return check(well=False, kept="", broken=f"Zu hören ist etwas anderes, als der Hinweis sagen muss: „{heard}“.")
 
