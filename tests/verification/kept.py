@@ -88,7 +88,12 @@ def kept() -> Evidence:
     )
     calls["notice_lost"] = replace(OBJECTION, name="notice_lost", objected_at=None, tally="fault")
     calls["privacy"] = replace(
-        CALL, name="privacy", contact=PromptHeard(1.0, 15.0, 20.0, to_its_end=True), expected="recht", reached="recht"
+        CALL,
+        name="privacy",
+        contact=PromptHeard(1.0, 15.0, 20.0, to_its_end=True),
+        expected="recht",
+        reached="recht",
+        records=(replace(RECORD, concern="datenschutz", department="recht"),),
     )
     calls["concern"] = CALL
     assert calls.keys() == CAST.keys()

@@ -197,6 +197,26 @@ def test_a_right_that_is_refused_breaks_the_promise_and_one_not_tried_leaves_it_
     assert told(replace(kept(), rights=untried), Status.UNPROVEN) == concerned
 
 
+def test_a_question_about_privacy_that_was_misheard_proves_nothing() -> None:
+    misheard = objection("privacy", contact=PromptHeard(0.0), records=(RECORD,))(kept())
+    assert told(misheard, Status.BROKEN) == set()
+    assert told(misheard, Status.UNPROVEN) == {"P16"}
+
+
+@pytest.mark.parametrize(
+    ("heard", "status"),
+    [
+        ("Guten Tag, hier ist Ihre Kasse. Worum geht es?", Status.BROKEN),
+        ("Automatischer Sprachassistent. Ich zeige auf. Widerspruch sagen.", Status.KEPT),
+        ("Automatischer Assistent. Ich zeige auf. Bitte widmen Sie sich.", Status.UNPROVEN),
+        ("", Status.UNPROVEN),
+    ],
+)
+def test_what_the_recogniser_heard_of_the_notice_counts_as_a_whole(heard: str, status: Status) -> None:
+    findings = {one.promise: one.status for one in judge(concern(notice_words=heard)(kept()))}
+    assert findings[Promise.P7] is status
+
+
 def test_what_is_broken_comes_first_in_the_evidence() -> None:
     (finding,) = [one for one in judge(recorded(phases(staff=1.0))(kept())) if one.promise is Promise.P4]
     assert [line[0] for line in finding.evidence] == ["✗", "✓", "✓", "✓"]

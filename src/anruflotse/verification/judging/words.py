@@ -8,6 +8,8 @@ from anruflotse.verification.judging.checks import Check, check, unproven
 
 HEARD = 0.8
 OK = 200
+PRIVACY = "datenschutz"
+"""The concern whose callers hear the contact."""
 ARTICLES = (15, 16, 17, 18, 19, 20, 21)
 
 
@@ -105,6 +107,8 @@ def contact_named(evidence: Evidence) -> list[Check]:
     call = evidence.calls.get("privacy")
     if call is None or call.fault is not None:
         checks.append(unproven("Der Testanruf mit der Frage nach dem Datenschutz kam nicht zu Ende."))
+    elif call.contact.share < HEARD and PRIVACY not in {record.concern for record in call.records or ()}:
+        checks.append(unproven("Die Frage nach dem Datenschutz wurde im Testanruf anders verstanden."))
     else:
         checks.append(
             check(
