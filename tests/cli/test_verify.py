@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -90,3 +93,15 @@ def test_what_is_no_report_is_wrong_use(verify: Run, tmp_path: Path) -> None:
     assert isinstance(done.exception, ReportError)
     assert exit_code(done.exception) == 2
     assert exit_code(LineError("no port")) == 3
+
+
+def test_a_run_that_is_told_to_stop_proves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def gather(_settings: object, _tell: object) -> Evidence:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(10)
+        return kept()
+
+    monkeypatch.setattr(verification, "gather", gather)
+    done = CliRunner().invoke(build(), ["verify", "--data", str(tmp_path)])
+    assert (done.exit_code, done.stdout) == (143, "")
+    assert "nothing is proven" in done.stderr

@@ -11,8 +11,10 @@ from anruflotse.cli.options import Config, Data, Json, emit, examples, load
 
 if TYPE_CHECKING:
     from anruflotse.settings import Settings
-    from anruflotse.verification import Checked, Report
+    from anruflotse.verification import Checked, Evidence, Report
 
+STOPPED = 143
+"""What a shell tells of a program that SIGTERM has ended."""
 _SHOWN = {"kept": "green", "broken": "red", "unproven": "yellow"}
 
 
@@ -66,6 +68,7 @@ def verify(
 
 def _verified(settings: Settings) -> Report:
     import asyncio
+    import signal
 
     from rich.console import Console
 
@@ -86,7 +89,18 @@ def _verified(settings: Settings) -> Report:
             if not console.is_terminal:
                 console.print(doing)
 
-        evidence = asyncio.run(gather(settings, tell))
+        async def gathered() -> Evidence:
+            task = asyncio.current_task()
+            if task is not None:
+                # Also when it is told to stop: the test service and its data must go with it.
+                asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+            return await gather(settings, tell)
+
+        try:
+            evidence = asyncio.run(gathered())
+        except asyncio.CancelledError:
+            typer.echo("anruflotse: stopped before it was done; nothing is proven.", err=True)
+            raise typer.Exit(STOPPED) from None
     notice = make_notice(settings, make_gate(settings), day_in_germany(SystemClock().now()))
     return report_of(evidence, notice.sentences(), settings.insurer.name)
 
