@@ -14,7 +14,7 @@ from anruflotse.clock import FakeClock
 from anruflotse.records.access import Accessor, Role
 from anruflotse.records.model import AccessRefusedError, DestroyReason, NotFoundError, Purpose, StoreError
 from anruflotse.records.repository import Records
-from anruflotse.records.restriction import Ground, Restriction
+from anruflotse.records.restriction import Ground, HeldError, Restriction
 from tests.records.conftest import OFFICER, MakeDraft
 
 ENTRUSTED = Accessor("Eva", Role.SPEECH)
@@ -109,13 +109,21 @@ def test_no_hold_without_a_review_that_lies_ahead(store: Records, make_draft: Ma
         store.restrict(one, OFFICER, Ground.LEGAL_CLAIMS, hold=True, review_on=clock.now())
 
 
-def test_restricting_again_replaces_the_ground_and_can_end_the_hold(
+def test_restricting_again_replaces_the_ground_and_never_ends_a_hold(
     store: Records, make_draft: MakeDraft, clock: FakeClock
 ) -> None:
     one = store.seal(make_draft())
+    store.restrict(one, OFFICER, Ground.CONTESTED)
     store.restrict(one, OFFICER, Ground.UNLAWFUL, hold=True, review_on=clock.now() + timedelta(days=90))
-    store.restrict(one, OFFICER, Ground.OBJECTED)
+    with pytest.raises(HeldError, match="Lift the hold first"):
+        store.restrict(one, OFFICER, Ground.OBJECTED)
+    with pytest.raises(HeldError):
+        store.restrict(one, OFFICER, Ground.UNLAWFUL)
+    store.restrict(one, OFFICER, Ground.LEGAL_CLAIMS, hold=True, review_on=clock.now() + timedelta(days=9))
     clock.advance(28 * 86400)
+    store.sweep()
+    assert store.open(one, OFFICER, Purpose.RIGHTS).summary.restricted
+    store.lift(one, OFFICER)
     with pytest.raises(NotFoundError):
         store.open(one, OFFICER, Purpose.RIGHTS)
 

@@ -37,7 +37,7 @@ from anruflotse.clock import FakeClock
 from anruflotse.records.access import Accessor, Role
 from anruflotse.records.model import AccessRefusedError, DestroyReason, Draft, NotFoundError, Purpose, StoreError
 from anruflotse.records.repository import Records
-from anruflotse.records.restriction import Ground
+from anruflotse.records.restriction import Ground, HeldError
 from anruflotse.records.retention.journal import FILE, LIFTED, Journal
 from anruflotse.records.stores.tables import keys as key_table
 from anruflotse.records.times import from_micros
@@ -235,7 +235,12 @@ class Promises(RuleBasedStateMachine):
         if not self._alive(one, store):
             return
         was_held = self._since(one)
-        store.restrict(one, OFFICER, Ground.LEGAL_CLAIMS, hold=hold, review_on=store._now() + timedelta(days=9))
+        later = store._now() + timedelta(days=9)
+        if one in self.held and not hold:
+            with pytest.raises(HeldError):
+                store.restrict(one, OFFICER, Ground.CONTESTED)
+            return
+        store.restrict(one, OFFICER, Ground.LEGAL_CLAIMS, hold=hold, review_on=later)
         self._unheld(one, was_held)
         self.restricted.add(one)
         if hold:

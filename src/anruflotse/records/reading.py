@@ -20,7 +20,7 @@ from anruflotse.records.model import (
     StoreError,
     Summary,
 )
-from anruflotse.records.restriction import Ground, Restriction
+from anruflotse.records.restriction import Ground, HeldError, Restriction
 from anruflotse.records.stores.keystore import Place
 from anruflotse.records.times import FAR, to_micros
 from anruflotse.records.vault.keyring import UnknownMasterError
@@ -140,7 +140,8 @@ class Reading(Desk):
         """Restrict a record (Art. 18 GDPR): it opens for rights handling only, until `lift`.
 
         With `hold`, which the law gives for the grounds (b) and (c) only, it outlives its expiry; it then needs a date
-        of review. Raises `ValueError`, `AccessRefusedError`, `NotFoundError`, `StoreError`.
+        of review. A hold in force takes new terms, and ends by `lift` alone. Raises `HeldError` for a restriction that
+        would end one, `ValueError`, `AccessRefusedError`, `NotFoundError`, `StoreError`.
         """
         stated = self._door.admit(accessor, Purpose.RIGHTS, Kind.RESTRICT, record_id)
         try:
@@ -189,7 +190,15 @@ class Reading(Desk):
             stores = self._opener.stores()
             held = key.restriction if key.restriction and key.restriction.held else None
             wanted = restriction
-            if held and wanted and wanted.held and not stores.sweeper.is_lifted(record_id, held.since):
+            in_force = held is not None and wanted is not None and not stores.sweeper.is_lifted(record_id, held.since)
+            if in_force and wanted and not wanted.held:
+                self._door.log(accessor, stated, Kind.RESTRICT, record_id, "refused_input")
+                message = (
+                    "This record is held beyond its expiry: another restriction would end that. Lift the hold first if "
+                    "it is to end; until then the record is restricted all the same."
+                )
+                raise HeldError(message)
+            if held and wanted and in_force:
                 # One hold under new terms: when it is lifted, it is so in every backup, whatever its terms are there.
                 wanted = replace(wanted, since=held.since)
             try:

@@ -23,6 +23,10 @@ HOLDING = frozenset({Ground.UNLAWFUL, Ground.LEGAL_CLAIMS})
 """The grounds that may hold a record beyond its expiry: in both the person wants it kept."""
 
 
+class HeldError(ValueError):
+    """A hold ends when it is lifted, and not by another restriction that does not hold: the person was promised it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Restriction:
     """A restriction in force; times in microseconds (see `times`).
