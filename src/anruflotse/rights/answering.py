@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from anruflotse.records.access import Accessor
+from anruflotse.records.model import Record
 from anruflotse.rights import (
     access,
     erasure,
@@ -57,6 +58,8 @@ class Answering(TakingIn):
             return Prepared(filed=filed)
         if article in DISCLOSING:
             filed = self._point_out(filed, accessor)
+            if filed.request.undecided:
+                return Prepared(filed=filed)
         if article is Article.ACCESS:
             files = access.answer(self.office, filed, accessor)
         elif article is Article.COPY:
@@ -114,7 +117,7 @@ class Answering(TakingIn):
 
         def then(request: Request) -> Request:
             must_run(request)
-            if any(finding.done for finding in request.findings):
+            if any(finding.done for finding in request.findings) or objection.in_effect(request):
                 message = "What was asked for is done already, so it cannot be refused: answer the request."
                 raise NotNowError(message)
             refused = replace(request, refused_at=self.office.now(), refused_because=because)
@@ -220,21 +223,54 @@ class Answering(TakingIn):
         return self.prepare(after.id, accessor).filed if after.request.records != request.records else after
 
     def _point_out(self, filed: Filed, accessor: Accessor) -> Filed:
-        """Track every record that may be about somebody else until an officer has decided about it."""
+        """Track every record that may be about somebody else until an officer has decided about it.
+
+        A decision is open again when the record was corrected after it: nobody has looked at the new text.
+        """
         noticed: list[tuple[str, str, str]] = []
+        again: dict[str, Finding] = {}
         for finding in filed.request.findings:
-            if finding.decision is Decision.INCLUDE and not _was_decided(filed.request, finding):
-                record = self.office.open(finding.record, accessor)
-                if record is not None and redaction.hints(record):
-                    noticed.append((CHECK, _OFFICE, f"{_OTHERS} {finding.record}"))
-        if not noticed:
+            if finding.decision not in {Decision.INCLUDE, Decision.REDACT}:
+                continue
+            record = self.office.open(finding.record, accessor)
+            if record is None:
+                continue
+            if _corrected_since(filed.request, finding, record):
+                again[finding.record] = redaction.reopened(finding, record)
+            elif not _was_decided(filed.request, finding) and redaction.pointed_out(record):
+                noticed.append((CHECK, _OFFICE, f"{_OTHERS} {finding.record}"))
+        if not noticed and not again:
             return filed
-        return self.office.change(filed.id, accessor, lambda request: with_todos(request, tuple(noticed)))
+
+        def then(request: Request) -> Request:
+            tracked = with_todos(request, tuple(noticed))
+            if not again:
+                return tracked
+            # Who decided in the meantime has seen more corrections than were counted here.
+            findings = tuple(
+                fresh if (fresh := again.get(one.record)) and one.corrections == fresh.corrections else one
+                for one in tracked.findings
+            )
+            tracked = replace(tracked, findings=findings, prepared_at=None)
+            for one in again:
+                tracked = self.office.step(tracked, accessor, "reopened", one[:8])
+            return tracked
+
+        return self.office.change(filed.id, accessor, then)
 
 
 def _was_decided(request: Request, finding: Finding) -> bool:
     """Whether an officer has looked at this record: then the program has nothing more to say."""
     return any(step.what == "decided" and step.note.startswith(finding.record[:8]) for step in request.steps)
+
+
+def _corrected_since(request: Request, finding: Finding, record: Record) -> bool:
+    """Whether a correction came in after an officer had decided, or settled the to-do of looking at the record."""
+    if _was_decided(request, finding):
+        return redaction.unseen(finding, record)
+    checks = [todo for todo in request.todos if todo.kind == CHECK and todo.task.endswith(finding.record)]
+    settled = next((todo.settled_at for todo in checks), None)
+    return settled is not None and any(fix.at > settled for fix in record.corrections)
 
 
 def _must_be_ready(request: Request) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 
 LONGEST = 500
@@ -78,13 +78,16 @@ class Decision(StrEnum):
     """Passages about somebody else are blackened, in the text and in the sound."""
     WITHHOLD = "withhold"
     """It is somebody else's, or cannot be told apart: not handed out, and the answer says so."""
+    ENDED = "ended"
+    """It expired or was erased before anybody had decided: nothing is left to decide about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """What a request is about: exactly one of a number, a record's id, a reference, or a stretch of time.
 
-    `start` and `end` (aware, `end` excluded) are when the recording was made. Raises `RightsError`.
+    `start` and `end` (aware, `end` excluded) are when the recording was made; they are kept in UTC, since in the hour
+    that the clocks are put back two German times that look alike are an hour apart. Raises `RightsError`.
     """
 
     number: str | None = field(default=None, repr=False)
@@ -106,6 +109,8 @@ class Scope:
             if self.start.tzinfo is None or self.end.tzinfo is None:
                 message = "A stretch of time needs its time zone."
                 raise RightsError(message)
+            for name, when in (("start", self.start), ("end", self.end)):
+                object.__setattr__(self, name, _utc(when))
             if self.start >= self.end:
                 message = "The stretch of time is empty: its end has to lie after its beginning."
                 raise RightsError(message)
@@ -163,11 +168,15 @@ class Todo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """A stretch of one utterance, both counted from 0, in characters; `end` is excluded."""
+    """A stretch of one utterance, both counted from 0, in characters; `end` is excluded.
+
+    With `correction` it is a stretch of that one of the record's corrections (from 0), which is about this utterance.
+    """
 
     utterance: int
     start: int
     end: int
+    correction: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +184,10 @@ class Finding:
     """A record that a request is about, and what is to become of it. Times of the recording in UTC.
 
     `passages` are blackened in the text, `muted` stretches (seconds) are silent in the sound; a record with passages
-    and without muted stretches is handed out without sound. `done` is a word for what was done with the record.
+    and without muted stretches is handed out without sound. `derived` leaves out what was derived from the words.
+    `corrections` are those the record had when an officer decided, None while nobody has: a later one was seen by
+    nobody. `done` is a word for what was done with the record. `told` is the to-do of telling the
+    person that its restriction is to end, 0 while there is none.
     """
 
     record: str
@@ -183,8 +195,11 @@ class Finding:
     decision: Decision = Decision.INCLUDE
     passages: tuple[Passage, ...] = ()
     muted: tuple[tuple[float, float], ...] = ()
+    derived: bool = False
+    corrections: int | None = None
     done: str = ""
     done_at: datetime | None = None
+    told: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +288,14 @@ def clean(typed: str, name: str) -> str:
         message = f"The {name} is longer than {LONGEST} characters: say it shorter."
         raise RightsError(message)
     return told
+
+
+def _utc(when: datetime) -> datetime:
+    try:
+        return when.astimezone(UTC)
+    except OverflowError:
+        message = "There were no calls at this time: name one of this century."
+        raise RightsError(message) from None
 
 
 def _hidden(letter: str) -> bool:

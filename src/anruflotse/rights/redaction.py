@@ -8,15 +8,16 @@ by side. A passage is remembered by its place, never by its words, since a reque
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from anruflotse.documents import Block, Columns, Document, Heading, Listing, Note, Paragraph, Quote, Tone
+from anruflotse.documents import Block, Columns, Document, Heading, Listing, Note, Paragraph, Tone
 from anruflotse.documents.model import moment
 from anruflotse.pcm import SAMPLE_BYTES, Pcm
 from anruflotse.records import flac
 from anruflotse.records.access import Accessor
-from anruflotse.records.model import Record
+from anruflotse.records.model import Correction, Record
+from anruflotse.rights import shown
 from anruflotse.rights.model import Decision, Finding, Passage, RightsError
 from anruflotse.rights.office import Filed, Office
 
@@ -42,32 +43,77 @@ _RATES = "an audio stretch is given in seconds as FROM-TO, such as 1.5-3"
 
 
 def hints(record: Record) -> tuple[Passage, ...]:
-    """Passages that may be about somebody else, in their order. A help for the officer, no judgement."""
-    found = [
-        Passage(utterance=number, start=match.start(), end=match.end())
-        for number, text in enumerate(record.transcripts)
-        for hint in _HINTS
-        for match in hint.finditer(text)
-    ]
-    return _merged(found)
+    """Passages of utterances and corrections that may be about somebody else, in their order.
+
+    A help for the officer, no judgement.
+    """
+    return _merged([place for hint in _HINTS for place in _places(record, hint)])
 
 
-def passages(record: Record, typed: Sequence[str]) -> tuple[Passage, ...]:
-    """Every place of these words in a record, in any case. Raises `RightsError` for words that are not in it."""
+def pointed_out(record: Record) -> tuple[str, ...]:
+    """The words in which an answer may speak of somebody else, each once, wherever it shows them."""
+    found = [_text_of(record, one)[one.start : one.end] for one in hints(record)]
+    found += [match.group() for text in shown.derived(record) for hint in _HINTS for match in hint.finditer(text)]
+    return tuple(dict.fromkeys(found))
+
+
+def passages(record: Record, typed: Sequence[str]) -> tuple[tuple[Passage, ...], bool]:
+    """Every place of these words in utterances and corrections, in any case, and whether more hides words.
+
+    The second is true when some stand only in what was derived from the words (evidence, explanations), which has no
+    places and is left out as a whole. Raises `RightsError` for words that are nowhere in the record.
+    """
     found: list[Passage] = []
+    derived = False
     for words in typed:
         wanted = re.compile(r"\s+".join(re.escape(word) for word in words.split()) or r"(?!)", re.IGNORECASE)
-        here = [
-            Passage(utterance=number, start=match.start(), end=match.end())
-            for number, text in enumerate(record.transcripts)
-            for match in wanted.finditer(text)
-        ]
-        if not here:
+        here = list(_places(record, wanted))
+        within = not here and any(wanted.search(text) for text in shown.derived(record))
+        if not here and not within:
             # Without the words: they may be somebody else's data.
             message = "One of the passages to blacken does not occur in this record: copy it from the left side."
             raise RightsError(message)
         found += here
-    return _merged(found)
+        derived = derived or within
+    return _merged(found), derived
+
+
+def considered(
+    finding: Finding,
+    record: Record,
+    decision: Decision,
+    words: Sequence[str],
+    muted: Sequence[str],
+    *,
+    anew: bool = False,
+) -> Finding:
+    """What a decision comes to: passages and stretches are added to those of before, unless it begins `anew`.
+
+    Whoever has a record handed out whole, or begins anew, gives up what was blackened; nothing else does. Raises
+    `RightsError` for words that are not in the record and for what is no stretch.
+    """
+    decided = replace(
+        finding, decision=decision, corrections=len(record.corrections), recorded_at=record.summary.recorded_at
+    )
+    if decision is Decision.INCLUDE or anew:
+        decided = replace(decided, passages=(), muted=(), derived=False)
+    places, derived = passages(record, words)
+    return replace(
+        decided,
+        passages=_merged((*decided.passages, *places)),
+        muted=tuple(sorted({*decided.muted, *stretches(muted)})),
+        derived=decided.derived or derived,
+    )
+
+
+def reopened(finding: Finding, record: Record) -> Finding:
+    """The finding as one that is to be decided again: what was blackened stays so."""
+    return replace(finding, decision=Decision.OPEN, recorded_at=record.summary.recorded_at)
+
+
+def unseen(finding: Finding, record: Record) -> bool:
+    """Whether a correction came in after an officer had decided (also one by an earlier version, which showed none)."""
+    return len(record.corrections) > (finding.corrections or 0)
 
 
 def stretches(typed: Sequence[str]) -> tuple[tuple[float, float], ...]:
@@ -90,26 +136,32 @@ def redacted(record: Record, finding: Finding) -> Record:
     """A record as it is handed out: passages blackened, stretches silent.
 
     Whoever blackens text without silencing sound hands out no sound: what may not be read must not be heard. What was
-    derived from the words (evidence, explanations, corrections of that utterance) goes with them.
+    derived from the words goes with them: evidence and explanations, and the whole of every correction of an utterance
+    that has a blackened passage. A correction nobody had seen when this was decided is black as well.
     """
     if finding.decision is not Decision.REDACT:
         return record
-    touched = {passage.utterance for passage in finding.passages}
+    touched = hidden(finding)
     sound = record.recording if finding.muted or not touched else None
     if sound is not None and finding.muted:
         sound = silenced(sound, finding.muted)
     return replace(
         record,
         transcripts=tuple(
-            _blackened(text, [one for one in finding.passages if one.utterance == number])
+            _blackened(text, [one for one in finding.passages if one.utterance == number and one.correction is None])
             for number, text in enumerate(record.transcripts)
         ),
-        corrections=tuple(one for one in record.corrections if one.utterance not in touched),
+        corrections=tuple(_corrected(finding, number, one) for number, one in enumerate(record.corrections)),
         evidence=() if touched else record.evidence,
         explanations=() if touched else record.explanations,
         recording=sound,
         has_recording=record.has_recording and (sound is not None or (record.recording is None and not touched)),
     )
+
+
+def hidden(finding: Finding) -> bool:
+    """Whether words are blackened, not only sound."""
+    return bool(finding.passages) or finding.derived
 
 
 def silenced(sound: bytes, muted: Sequence[tuple[float, float]]) -> bytes:
@@ -123,23 +175,26 @@ def silenced(sound: bytes, muted: Sequence[tuple[float, float]]) -> bytes:
 
 
 def side_by_side(office: Office, filed: Filed, finding: Finding, record: Record) -> Document:
-    """Both versions of a record: what is stored on the left, what would be handed out on the right."""
+    """Both versions of a record: what is stored on the left, what would be handed out on the right.
+
+    Every text of an answer is in it, so that nothing goes out unseen.
+    """
     after = redacted(record, finding)
     withheld = finding.decision in {Decision.WITHHOLD, Decision.OPEN}
-    left: list[Block] = [Heading("So ist es gespeichert")]
+    left: list[Block] = [
+        Heading("So ist es gespeichert"),
+        *shown.words(record),
+        Paragraph("Mit Ton." if record.has_recording else "Ohne Ton."),
+        *_beside(office, record),
+    ]
     right: list[Block] = [Heading("So würde es herausgegeben")]
-    for number, text in enumerate(record.transcripts):
-        left.append(Quote(text, f"Äußerung {number + 1}"))
-        if not withheld:
-            right.append(Quote(after.transcripts[number], f"Äußerung {number + 1}"))
-    left.append(Paragraph("Mit Ton." if record.has_recording else "Ohne Ton."))
     if withheld:
         right.append(
             Paragraph("Nichts." if finding.decision is Decision.WITHHOLD else "Nichts, solange nicht entschieden.")
         )
     else:
-        right.append(Paragraph(_sound(finding, after)))
-    marked = [record.transcripts[one.utterance][one.start : one.end] for one in hints(record)]
+        right += [*shown.words(after), Paragraph(_sound(finding, after)), *_beside(office, after)]
+    marked = pointed_out(record)
     blocks: list[Block] = [
         Note(_DECIDED[finding.decision], Tone.OPEN if finding.decision is Decision.OPEN else Tone.PLAIN),
         Columns(tuple(left), tuple(right)),
@@ -148,7 +203,7 @@ def side_by_side(office: Office, filed: Filed, finding: Finding, record: Record)
         blocks += [
             Heading("Könnte andere Menschen betreffen"),
             Paragraph("Das Programm hat diese Stellen gefunden. Ob es stimmt, entscheiden Sie."),
-            Listing(tuple(marked)),
+            Listing(marked),
         ]
     return Document(
         title="Gegenüberstellung",
@@ -173,7 +228,7 @@ def look(office: Office, filed: Filed, record_id: str, accessor: Accessor) -> tu
 
 
 _DECIDED = {
-    Decision.OPEN: "Noch nicht entschieden: Gehört dieser Anruf zu der Person, die fragt?",
+    Decision.OPEN: "Noch nicht entschieden: Gehört dieser Anruf zu der Person, die fragt? Geht es um andere Menschen?",
     Decision.INCLUDE: "Entschieden: Der Anruf wird ganz herausgegeben.",
     Decision.REDACT: "Entschieden: Der Anruf wird mit geschwärzten Stellen herausgegeben.",
     Decision.WITHHOLD: "Entschieden: Der Anruf wird nicht herausgegeben.",
@@ -181,12 +236,47 @@ _DECIDED = {
 
 
 def _sound(finding: Finding, after: Record) -> str:
-    if finding.passages and not finding.muted:
+    if hidden(finding) and not finding.muted:
         return "Ohne Ton, weil Text geschwärzt ist und im Ton nichts stumm geschaltet wurde."
     if finding.muted:
         told = ", ".join(f"{start:g} bis {end:g} Sekunden" for start, end in finding.muted)
         return f"Mit Ton, stumm von {told}."
     return "Mit Ton." if after.has_recording else "Ohne Ton."
+
+
+def _beside(office: Office, record: Record) -> list[Block]:
+    """What an answer shows of a record beside the words, as running text."""
+    told: list[Block] = [Paragraph(f"Nummer: {record.caller or 'nicht gespeichert'}.")]
+    told += [Paragraph(f"{label}: {value}") for label, value in shown.handling(record)]
+    for block in shown.reasons(record, office.house):
+        told += [Paragraph(item) for item in block.items] if isinstance(block, Listing) else [block]
+    # Within columns there is one heading, the side's own.
+    return [Paragraph(block.text) if isinstance(block, Heading) else block for block in told]
+
+
+def _places(record: Record, wanted: re.Pattern[str]) -> Iterator[Passage]:
+    """Where it stands in utterances and in corrections."""
+    for number, text in enumerate(record.transcripts):
+        for match in wanted.finditer(text):
+            yield Passage(utterance=number, start=match.start(), end=match.end())
+    for index, fix in enumerate(record.corrections):
+        for match in wanted.finditer(fix.text):
+            yield Passage(utterance=fix.utterance, start=match.start(), end=match.end(), correction=index)
+
+
+def _text_of(record: Record, passage: Passage) -> str:
+    """The text a passage is a stretch of."""
+    if passage.correction is None:
+        return record.transcripts[passage.utterance]
+    return record.corrections[passage.correction].text
+
+
+def _corrected(finding: Finding, number: int, fix: Correction) -> Correction:
+    """A correction as it is handed out."""
+    unknown = finding.corrections is not None and number >= finding.corrections
+    if unknown or any(one.correction is None and one.utterance == fix.utterance for one in finding.passages):
+        return replace(fix, text=BLACKENED)
+    return replace(fix, text=_blackened(fix.text, [one for one in finding.passages if one.correction == number]))
 
 
 def _blackened(text: str, marked: Sequence[Passage]) -> str:
@@ -198,10 +288,15 @@ def _blackened(text: str, marked: Sequence[Passage]) -> str:
 def _merged(found: Sequence[Passage]) -> tuple[Passage, ...]:
     """The passages in their order, overlapping ones as one."""
     merged: list[Passage] = []
-    for passage in sorted(found, key=lambda one: (one.utterance, one.start, one.end)):
+    for passage in sorted(found, key=lambda one: (*_where(one), one.start, one.end)):
         last = merged[-1] if merged else None
-        if last is not None and last.utterance == passage.utterance and passage.start <= last.end:
+        if last is not None and _where(last) == _where(passage) and passage.start <= last.end:
             merged[-1] = replace(last, end=max(last.end, passage.end))
         else:
             merged.append(passage)
     return tuple(merged)
+
+
+def _where(passage: Passage) -> tuple[int, int]:
+    """Which text it is in: utterances stand before their corrections."""
+    return passage.utterance, -1 if passage.correction is None else passage.correction

@@ -120,23 +120,20 @@ class Requests(Answering):
         decision: Decision,
         words: Sequence[str] = (),
         muted: Sequence[str] = (),
+        *,
+        anew: bool = False,
     ) -> Finding:
         """What a decision would come to: where `words` stand in the record, which stretches (`1.5-3`) go silent.
 
-        Raises `RightsError` for words that are not in it, and when a decision and its passages contradict each other.
+        Blackening adds to what was blackened before, unless it begins `anew`. Raises `RightsError` for words that are
+        not in it, and when a decision and its passages contradict each other.
         """
         if (decision is Decision.REDACT) != bool(words or muted):
             message = "Blackening needs a passage (--redact TEXT) or a stretch of sound (--mute FROM-TO), and only it."
             raise RightsError(message)
         filed = self.disclosing(case_id, accessor)
         finding, record = redaction.look(self.office, filed, record_id, accessor)
-        return replace(
-            finding,
-            decision=decision,
-            passages=redaction.passages(record, words),
-            muted=redaction.stretches(muted),
-            recorded_at=record.summary.recorded_at,
-        )
+        return redaction.considered(finding, record, decision, words, muted, anew=anew)
 
     def decide(self, case_id: str, accessor: Accessor, finding: Finding) -> Filed:
         """Put down what was decided about a record; the answer has to be prepared anew after that."""
