@@ -124,7 +124,11 @@ def list_(
 def show_(
     case: CaseId, out: Out = None, who: Name = None, config: Config = None, data: Data = None, as_json: Json = False
 ) -> None:
-    """Show a request with all its steps; --out writes its letters, made anew where they hold what was said."""
+    """Show a request with all its steps; --out writes its letters, made anew where they hold what was said.
+
+    What was said is written until the request is closed or refused, and as long as the records live.
+    """
+    from anruflotse.rights.model import State
     from anruflotse.rights.taking_in import DISCLOSING
 
     with desk(config, data, who) as at:
@@ -134,10 +138,17 @@ def show_(
         names = records.attachments(filed.id, at.who)
         files = {name: records.attachment(filed.id, name, at.who) for name in names} if folder else {}
         password = None
-        if folder is not None and filed.request.running and filed.request.article in DISCLOSING:
-            prepared = at.requests.prepare(filed.id, at.who)
-            filed, password = prepared.filed, prepared.password
-            files |= prepared.files
+        hints: list[str] = []
+        if folder is not None and filed.request.article in DISCLOSING:
+            if filed.request.state in {State.REFUSED, State.CLOSED}:
+                hints = [f"the request is {filed.request.state}, so no copy of what was said is made any more."]
+            else:
+                prepared = at.requests.prepare(filed.id, at.who)
+                filed, password = prepared.filed, prepared.password
+                files |= prepared.files
+                hints = missing(filed.request)
+                if not prepared.files and not filed.request.running:
+                    hints = ["the answer cannot be made again: take the request in anew (rights access or export)."]
         record: dict[str, object] = {
             **told(at, filed),
             "person": filed.request.person,
@@ -152,6 +163,8 @@ def show_(
         if password is not None:
             record["password"] = password
     emit(record, as_json, lines(record))
+    for line in hints:
+        typer.echo(f"anruflotse: {line}", err=True)
 
 
 def identify(

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,9 +69,17 @@ class Desk:
 def desk(config: Path | None, data: Path | None, name: str | None) -> Iterator[Desk]:
     """The requests in the record store of these settings. Raises `ShapeError`, `StoreError`, `AccessRefusedError`."""
     from anruflotse.clock import SystemClock
+    from anruflotse.records.model import StoreError
     from anruflotse.rights import wiring
 
     settings = load(config, data)
+    if not settings.data.is_dir():
+        # Opening would make a new store there, and "nothing found" of it would be a wrong answer to a person.
+        message = (
+            f"There is no data directory {settings.data}, so nothing can be searched: name the one of the service "
+            "(--data DIR, or `data` in the settings)."
+        )
+        raise StoreError(message)
     who = accessor(name, None, RIGHTS)
     with opened(config, data) as store:
         yield Desk(wiring.requests(settings, store, SystemClock()), who)
@@ -86,26 +94,34 @@ def scope(number: str | None, record: str | None, reference: str | None, start: 
         record=record,
         reference=reference,
         start=None if start is None else moment(start, "--from"),
-        end=None if end is None else moment(end, "--to", whole_day=True),
+        end=None if end is None else moment(end, "--to", end=True),
     )
 
 
-def moment(typed: str, option: str, *, whole_day: bool = False) -> datetime:
+def moment(typed: str, option: str, *, end: bool = False) -> datetime:
     """A time as people type it: `2026-11-24`, `2026-11-24T10:30`, in Germany unless it names its zone.
 
-    With `whole_day` a day alone means the end of that day.
+    As the `end` of a stretch a day alone means the end of that day, and a time in the hour that comes twice, when the
+    clocks are put back, is the later one: nothing that looks as if it lay within is left out.
     """
     from anruflotse.rights.due import BERLIN
 
     try:
         if len(typed.strip()) == len("2026-11-24"):
             day = date.fromisoformat(typed.strip())
-            return datetime.combine(day + timedelta(days=1) if whole_day else day, time(), BERLIN)
+            return datetime.combine(day + timedelta(days=1) if end else day, time(), BERLIN)
         found = datetime.fromisoformat(typed.strip())
-        return found if found.tzinfo else found.replace(tzinfo=BERLIN)
+        if found.tzinfo:
+            return found
+        here = found.replace(tzinfo=BERLIN, fold=int(end))
+        skipped = here.astimezone(UTC).astimezone(BERLIN).replace(tzinfo=None) != found
     except (ValueError, OverflowError):
         message = "This is no time. Write a day as 2026-11-24, or a time as 2026-11-24T10:30."
         raise typer.BadParameter(message, param_hint=option) from None
+    if skipped:
+        message = "There was no such time in Germany: the clocks were put forward then. Say the full hour after it."
+        raise typer.BadParameter(message, param_hint=option)
+    return here
 
 
 def day(typed: str | None, option: str) -> date | None:

@@ -93,7 +93,10 @@ def _beside(office: Office, filed: Filed, copied: Sequence[Copied], accessor: Ac
     earlier = [
         (day(one.request.received), letters.NAMES[one.request.article], letters.STATES[one.request.state])
         for one in reversed(office.all(accessor))
-        if one.id != filed.id and searching.same(one.request.scope, filed.request.scope)
+        if one.id != filed.id
+        and searching.same(one.request.scope, filed.request.scope)
+        # Somebody else may have the same number, and their requests are theirs.
+        and searching.same_person(one.request.person, filed.request.person)
     ]
     numbers = {filed.request.scope.number, *(one.record.caller for one in copied)}
     objected = any(office.records.objected(number) for number in numbers if number is not None)

@@ -17,7 +17,9 @@ from anruflotse.rights import (
     rectification,
     redaction,
     restriction,
+    searching,
 )
+from anruflotse.rights.due import BERLIN
 from anruflotse.rights.model import Article, Decision, Finding, NotNowError, Request, clean
 from anruflotse.rights.notification import CHECK, TELL
 from anruflotse.rights.objection import Course
@@ -51,8 +53,11 @@ class Answering(TakingIn):
     """The part of `Requests` that answers them."""
 
     def prepare(self, case_id: str, accessor: Accessor, *, password: str | None = None) -> Prepared:
-        """Make the files of the answer from what is stored now; none while a record is undecided."""
-        filed = self.office.get(case_id, accessor)
+        """Make the files of the answer from what is stored now; none while a record is undecided.
+
+        After the answer it makes them again, which changes nothing of the request but its steps and proofs.
+        """
+        filed = self._without_ended(self.office.get(case_id, accessor), accessor)
         article = filed.request.article
         if filed.request.undecided:
             return Prepared(filed=filed)
@@ -76,7 +81,7 @@ class Answering(TakingIn):
         """
         filed = self.office.get(case_id, accessor)
         must_run(filed.request)
-        filed = self._finish(filed, accessor)
+        filed = self._finish(self._without_ended(filed, accessor), accessor)
         said = clean(how, "way") if how.strip() else ""
 
         def then(request: Request) -> Request:
@@ -137,7 +142,11 @@ class Answering(TakingIn):
         )
 
     def close(self, case_id: str, accessor: Accessor) -> Filed:
-        """Close a request that is answered or refused and has nothing left to do; its retention runs from now on."""
+        """Close a request that is answered or refused and has nothing left to do; its retention runs from now on.
+
+        Raises `NotNowError` while a call may still be going on that was when its erasure was asked for: what it leaves
+        is erased by closing, and nobody looks for it after that.
+        """
         filed = self.office.get(case_id, accessor)
         if filed.request.answered_at is not None and filed.request.closed_at is None:
             filed = self._finish(filed, accessor)
@@ -153,9 +162,21 @@ class Answering(TakingIn):
                 open_ones = ", ".join(str(todo.number) for todo in request.open_todos)
                 message = f"Something is still to be done: settle the to-dos {open_ones} first (`rights todo`)."
                 raise NotNowError(message)
+            if request.answered_at is not None and _erases(request):
+                self._must_be_over(filed)
             return self.office.step(replace(request, closed_at=self.office.now()), accessor, "closed")
 
         return self.office.change(case_id, accessor, then)
+
+    def _must_be_over(self, filed: Filed) -> None:
+        """Raise `NotNowError` while a call may go on that was when the erasure was asked for."""
+        over = erasure.over(self.office, filed)
+        if self.office.now() < over:
+            message = (
+                "A call that was going on when this was asked for may still leave a recording, which closing erases: "
+                f"close it after {over.astimezone(BERLIN):%H:%M:%S} German time."
+            )
+            raise NotNowError(message)
 
     def evidence(self, filed: Filed, accessor: Accessor) -> list[dict[str, object]]:
         """What proves what was done: files with their SHA-256, and for erasures that nothing can be read, tried now."""
@@ -199,6 +220,8 @@ class Answering(TakingIn):
 
         def then(request: Request) -> Request:
             noted = replace(request, proofs=(*request.proofs, *proofs))
+            if discloses and not request.running:
+                return self.office.step(noted, accessor, "made_again")
             if what == "prepared":
                 noted = replace(noted, prepared_at=self.office.now())
             return self.office.step(noted, accessor, what)
@@ -216,11 +239,29 @@ class Answering(TakingIn):
     def _finish(self, filed: Filed, accessor: Accessor) -> Filed:
         """Erase what came in late: a call that was going on when its erasure was asked for."""
         request = filed.request
-        erases = request.article is Article.ERASURE or request.details.get("course") == Course.ERASE
-        if not erases or request.prepared_at is None:
+        if not _erases(request) or request.prepared_at is None:
             return filed
         after = erasure.late(self.office, filed, accessor)
         return self.prepare(after.id, accessor).filed if after.request.records != request.records else after
+
+    def _without_ended(self, filed: Filed, accessor: Accessor) -> Filed:
+        """The request without undecided records that ended meanwhile; they are found out about without opening any."""
+        undecided = filed.request.undecided
+        if not undecided or not filed.request.running:
+            return filed
+        there = set(searching.find(self.office, filed.request.scope, accessor))
+        ended = {one for one in undecided if one not in there}
+        if not ended:
+            return filed
+
+        def then(request: Request) -> Request:
+            findings = tuple(
+                replace(one, decision=Decision.ENDED) if one.record in ended and one.decision is Decision.OPEN else one
+                for one in request.findings
+            )
+            return self.office.step(replace(request, findings=findings), accessor, "ended", str(len(ended)))
+
+        return self.office.change(filed.id, accessor, then)
 
     def _point_out(self, filed: Filed, accessor: Accessor) -> Filed:
         """Track every record that may be about somebody else until an officer has decided about it.
@@ -257,6 +298,11 @@ class Answering(TakingIn):
             return tracked
 
         return self.office.change(filed.id, accessor, then)
+
+
+def _erases(request: Request) -> bool:
+    """Whether what is stored is erased on this request."""
+    return request.article is Article.ERASURE or request.details.get("course") == Course.ERASE
 
 
 def _was_decided(request: Request, finding: Finding) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from anruflotse.documents import Block, Heading, Listing, Paragraph
 from anruflotse.documents.model import moment
@@ -77,6 +78,23 @@ def late(office: Office, filed: Filed, accessor: Accessor) -> Filed:
     return erase(office, filed, accessor) if any(_is_ours(office, filed, one, accessor) for one in fresh) else filed
 
 
+def asked_at(filed: Filed) -> datetime:
+    """When it was asked for, the last time: what is said in a call that began after that was not asked to go."""
+    return max((filed.filed_at, *(step.at for step in filed.request.steps if step.what == "asked_again")))
+
+
+def over(office: Office, filed: Filed) -> datetime:
+    """When every call that was going on when it was asked for has ended, and its record is there to be erased.
+
+    A record that was named, by its id or by the reference of a call that is over, is there already, and what was
+    recorded in a stretch of time was begun before that ended.
+    """
+    scope, asked = filed.request.scope, asked_at(filed)
+    if scope.record is not None or (scope.reference is not None and filed.request.findings):
+        return asked
+    return min(asked, scope.end or asked) + office.house.longest_call
+
+
 def proof(office: Office, filed: Filed, accessor: Accessor) -> list[dict[str, object]]:
     """For every record, when it was erased, and whether it can still be read: found out by trying to, now."""
     return [
@@ -145,7 +163,7 @@ def _is_ours(office: Office, filed: Filed, record_id: str, accessor: Accessor) -
     if record_id in filed.request.records or _is_named(filed.request.scope):
         return True
     record = office.peek(record_id, accessor)
-    return record is not None and record.started_at <= filed.filed_at
+    return record is not None and record.started_at <= asked_at(filed)
 
 
 def _is_named(scope: Scope) -> bool:

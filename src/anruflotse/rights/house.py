@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from anruflotse.notice import LEGAL_BASIS
 
@@ -17,6 +18,9 @@ OBJECTION_YEARS = 3
 
 CASE_DAYS = 3 * 365
 """How long a closed request is kept: as long as somebody may ask if it was answered rightly (docs/rights.md)."""
+
+LONGEST_CALL = timedelta(minutes=15)
+"""How long a call with the voicebot can take until its record is kept, unless the settings say otherwise."""
 
 
 def _no_edition(_version: str) -> str | None:
@@ -36,6 +40,8 @@ class House:
     objection_key: str = "9"
     objection_years: int = OBJECTION_YEARS
     case_days: int = CASE_DAYS
+    longest_call: timedelta = LONGEST_CALL
+    """After so long a call has ended, and what it leaves is in the record store."""
     departments: Mapping[str, str] = field(default_factory=dict)
     concerns: Mapping[str, str] = field(default_factory=dict)
     processors: Mapping[str, str] = field(default_factory=dict)

@@ -16,7 +16,7 @@ from anruflotse.documents import Block, Heading, Listing, Paragraph
 from anruflotse.documents.model import day
 from anruflotse.records.access import Accessor
 from anruflotse.records.restriction import Ground
-from anruflotse.rights import erasure, letters, restriction
+from anruflotse.rights import erasure, letters, restriction, searching
 from anruflotse.rights.due import day_of, months_later
 from anruflotse.rights.model import Request, RightsError, Scope
 from anruflotse.rights.notification import CHECK
@@ -55,7 +55,8 @@ def one_number(office: Office, scope: Scope, records: Sequence[str], accessor: A
     if scope.number is not None:
         return scope.number
     opened = [office.peek(record_id, accessor) for record_id in records]
-    numbers = {record.caller for record in opened if record is not None}
+    callers = {record.caller for record in opened if record is not None}
+    numbers = {None if caller is None else searching.one_form(caller) for caller in callers}
     if len(numbers) > 1:
         message = (
             "These records are from several numbers. An objection is one person's: name the number or the record it is "

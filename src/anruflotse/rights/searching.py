@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from anruflotse.records.access import Accessor
 from anruflotse.records.model import NotFoundError, Purpose
 from anruflotse.records.vault.master import TamperedError
-from anruflotse.records.vault.numbers import normalised
+from anruflotse.records.vault.numbers import normalised, telephone
 from anruflotse.rights.model import RightsError, Scope
 from anruflotse.rights.office import Office
 
@@ -57,6 +58,20 @@ def same(one: Scope, other: Scope) -> bool:
     return _key(one) == _key(other)
 
 
+def one_form(number: str) -> str:
+    """A number in the form records are found by: the same for every notation, `Tel. 030 …` and `tel:+49-30-…` too."""
+    return telephone(number) or normalised(number)
+
+
+def same_person(one: str, other: str) -> bool:
+    """Whether two names, as letters address them, may be one person's: they are alike, or one was not given."""
+    return not one or not other or _plain(one) == _plain(other)
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
 def _key(scope: Scope) -> tuple[object, ...]:
-    number = None if scope.number is None else normalised(scope.number)
+    number = None if scope.number is None else one_form(scope.number)
     return number, (scope.record or "").casefold(), (scope.reference or "").casefold(), scope.window

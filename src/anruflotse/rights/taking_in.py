@@ -62,8 +62,9 @@ class TakingIn:
 
         `received` is the day in Germany (today). `identified` says what was checked, never more. Records that were
         found by time alone, for access or a copy, are left to the officer to decide about: a time is no proof of whose
-        call it was. Raises `RightsError` for a day ahead or before the GDPR, more than `LARGEST` records, and for an
-        objection to records of several numbers.
+        call it was. The same asked by another `person` is another request: nobody gets an answer, or is identified, in
+        the name of somebody else. Raises `RightsError` for a day ahead or before the GDPR, more than `LARGEST` records,
+        an objection to records of several numbers, and when it cannot be told whose request is asked for again.
         """
         day = self._received(received)
         self._check_size(scope, accessor)
@@ -77,7 +78,7 @@ class TakingIn:
         who = clean(person, "person") if person.strip() else ""
         checked = self._identified(identified, accessor) if identified.strip() else None
         wanted = dict(details or {})
-        earlier = self._same_and_running(article, scope, wanted, accessor)
+        earlier = self._same_and_running(article, scope, wanted, who, accessor)
         if earlier is None:
             request = Request(article=article, scope=scope, received=day, person=who, details=wanted, findings=findings)
             request = self.office.step(request, accessor, "received", str(len(findings)))
@@ -89,6 +90,7 @@ class TakingIn:
             known = set(request.records)
             merged = replace(
                 request,
+                received=min(request.received, day),
                 person=who or request.person,
                 identified=checked or request.identified,
                 details={**request.details, **wanted},
@@ -172,21 +174,32 @@ class TakingIn:
             raise _too_many(number)
 
     def _same_and_running(
-        self, article: Article, scope: Scope, details: Mapping[str, str], accessor: Accessor
+        self, article: Article, scope: Scope, details: Mapping[str, str], who: str, accessor: Accessor
     ) -> Filed | None:
-        """The request that is open for the same, if there is one: asked twice is not two requests."""
+        """The request that is open for the same, if there is one: the same person asking twice is not two requests.
+
+        Without a name the one request that is open is meant. A name takes over a request that has none only while
+        nobody was identified for it.
+        """
         withdrawing = details.get("course") == "withdrawn"
-        return next(
-            (
-                filed
-                for filed in self.office.all(accessor)
-                if filed.request.article is article
-                and filed.request.running
-                and searching.same(filed.request.scope, scope)
-                and (filed.request.details.get("course") == "withdrawn") == withdrawing
-            ),
-            None,
-        )
+        running = [
+            filed
+            for filed in self.office.all(accessor)
+            if filed.request.article is article
+            and filed.request.running
+            and searching.same(filed.request.scope, scope)
+            and (filed.request.details.get("course") == "withdrawn") == withdrawing
+        ]
+        if not who:
+            if len(running) > 1:
+                message = (
+                    f"{len(running)} people have asked for this, and are not answered yet: name who asks (--person)."
+                )
+                raise RightsError(message)
+            return running[0] if running else None
+        theirs = [filed for filed in running if searching.same_person(filed.request.person, who)]
+        named = next((filed for filed in theirs if filed.request.person), None)
+        return named or next((filed for filed in theirs if filed.request.identified is None), None)
 
 
 def must_run(request: Request) -> None:

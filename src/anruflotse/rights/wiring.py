@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from anruflotse import departments, processors
 from anruflotse.clock import Clock
 from anruflotse.notice import Archive, ArchiveError
@@ -10,6 +12,9 @@ from anruflotse.rights.house import House
 from anruflotse.rights.requests import Requests
 from anruflotse.settings import Settings
 
+CLOSING_SECONDS = 120.0
+"""What a call needs beside talking and ringing: announcements, the last words, and writing the record down."""
+
 NOTICES = "notices"
 """The folder of the editions of the notice, in the data directory."""
 
@@ -17,6 +22,16 @@ NOTICES = "notices"
 def requests(settings: Settings, records: Records, clock: Clock) -> Requests:
     """The desk for requests on these records. Raises `ShapeError` for a catalogue or register that cannot be read."""
     return Requests(records, clock, house(settings))
+
+
+def longest_call(settings: Settings, catalogue: departments.Catalogue) -> timedelta:
+    """How long a call can take until its record is kept: talking, then ringing along the longest way there is."""
+    chains = [(*one.targets, *one.overflow) for one in catalogue.departments.values()]
+    human = (*catalogue.desk.targets, *catalogue.desk.emergency)
+    rings = max((len(chain) for chain in chains), default=0) + len(human)
+    # Where the alternative of a closed department is the human desk, the desk's telephones ring twice.
+    seconds = settings.call.max_seconds + (rings + len(human)) * settings.call.transfer_seconds + CLOSING_SECONDS
+    return timedelta(seconds=seconds)
 
 
 def house(settings: Settings) -> House:
@@ -44,6 +59,7 @@ def house(settings: Settings) -> House:
         objection_key=settings.call.objection_key,
         objection_years=settings.rights.objection_years,
         case_days=settings.rights.case_days,
+        longest_call=longest_call(settings, catalogue),
         departments={key: department.name for key, department in catalogue.departments.items()},
         concerns={key: concern.name for key, concern in catalogue.concerns.items()},
         processors={key: processor.name for key, processor in register.items()},
