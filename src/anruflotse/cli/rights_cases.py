@@ -28,7 +28,7 @@ from anruflotse.cli.rights_shown import (
     told,
     written,
 )
-from anruflotse.cli.store import Name, iso, lines, table
+from anruflotse.cli.store import Name, iso, lines, table, visible
 
 if TYPE_CHECKING:
     from anruflotse.documents import Block, Document
@@ -62,6 +62,7 @@ def register(rights: typer.Typer) -> None:
         epilog=examples(
             "anruflotse rights compare 3f0c9a4b --record 7e0d…",
             'anruflotse rights compare 3f0c9a4b --record 7e0d… --redact "meine Mutter" --mute 2.5-4',
+            'anruflotse rights compare 3f0c9a4b --record 7e0d… --redact "Erna" --anew',
             "anruflotse rights compare 3f0c9a4b --record 7e0d… --withhold",
         )
     )(compare)
@@ -284,6 +285,9 @@ def compare(
         list[str] | None,
         typer.Option("--mute", metavar="FROM-TO", help="Silence this stretch of sound, in seconds; may be repeated."),
     ] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Forget what was blackened before; without it --redact and --mute add to it.")
+    ] = False,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as a page as well.")] = None,
     who: Name = None,
     config: Config = None,
@@ -300,6 +304,9 @@ def compare(
     if sum((include, withhold, bool(redact or mute))) > 1:
         message = "Say one of --include, --withhold, and --redact or --mute."
         raise typer.BadParameter(message, param_hint="--include")
+    if anew and not (redact or mute):
+        message = "--anew begins a blackening: say with --redact or --mute what."
+        raise typer.BadParameter(message, param_hint="--anew")
     decision = (
         Decision.INCLUDE if include else Decision.WITHHOLD if withhold else Decision.REDACT if redact or mute else None
     )
@@ -308,7 +315,7 @@ def compare(
         record_id = record or _only(filed)
         finding = None
         if decision is not None:
-            finding = at.requests.considered(filed.id, at.who, record_id, decision, redact or (), mute or ())
+            finding = at.requests.considered(filed.id, at.who, record_id, decision, redact or (), mute or (), anew=anew)
             filed = at.requests.decide(filed.id, at.who, finding)
         document = at.requests.compare(filed.id, at.who, record_id)
         now = next(one for one in filed.request.findings if one.record == record_id)
@@ -339,6 +346,8 @@ def _page(file: Path, text: str) -> None:
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as out:
+            # A file that was there keeps its rights otherwise.
+            os.fchmod(out.fileno(), 0o600)
             out.write(text)
     except OSError as error:
         message = f"{file} cannot be written ({error.strerror})."
@@ -392,9 +401,9 @@ def _beside(left: list[str], right: list[str], hints: list[str]) -> str:
 
     grid = Table("So ist es gespeichert", "So würde es herausgegeben", expand=True, show_lines=True)
     for number in range(max(len(left), len(right))):
-        grid.add_row(*(Text(side[number] if number < len(side) else "") for side in (left, right)))
+        grid.add_row(*(Text(visible(side[number]) if number < len(side) else "") for side in (left, right)))
     held = io.StringIO()
     Console(file=held, width=100).print(grid)
     if hints:
-        held.write("Könnte andere Menschen betreffen: " + "; ".join(hints) + "\n")
+        held.write("Könnte andere Menschen betreffen: " + "; ".join(map(visible, hints)) + "\n")
     return held.getvalue().rstrip()

@@ -247,7 +247,8 @@ def missing(request: Request) -> list[str]:
         found.append("nobody has checked who asks: without --identified the answer cannot be marked as handed out.")
     if request.undecided:
         found.append(
-            f"{len(request.undecided)} records were found by their time alone: decide whose they are (rights compare)."
+            f"{len(request.undecided)} records were found by their time alone, or corrected after a decision: decide "
+            "whose they are, and what may go out (rights compare)."
         )
     if any(todo.kind == "check" for todo in request.open_todos):
         found.append(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,6 +25,10 @@ InRole = Annotated[
     str | None, typer.Option("--role", metavar="R", help="In which role; default is the one the purpose belongs to.")
 ]
 For = Annotated[str | None, typer.Option("--purpose", metavar="P", help="What for, from the closed list.")]
+
+
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""The categories of letters that are not seen: control, format, half characters, separators of lines."""
 
 
 def accessor(name: str | None, role: str | None, purpose: str) -> Accessor:
@@ -58,6 +63,17 @@ def opened(config: Path | None, data: Path | None) -> Iterator[Records]:
         yield store
     finally:
         store.close()
+
+
+def visible(told: str) -> str:
+    """A text whose control and format characters show as the codes Python writes them with, for a terminal.
+
+    What somebody said or typed can ring a bell, begin a new line, or make a line read otherwise than it is.
+    """
+    return "".join(
+        letter.encode("unicode_escape").decode() if unicodedata.category(letter) in _HIDDEN else letter
+        for letter in told
+    )
 
 
 def lines(record: Mapping[str, object]) -> str:
@@ -95,4 +111,4 @@ def text(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.3f}"
-    return "-" if value is None or value == "" else str(value)
+    return "-" if value is None or value == "" else visible(str(value))

@@ -11,6 +11,7 @@ from dataclasses import replace
 from anruflotse.documents import Block, Heading, Paragraph
 from anruflotse.documents.model import moment
 from anruflotse.records.access import Accessor
+from anruflotse.records.rectifying import LONGEST
 from anruflotse.rights import letters, notification
 from anruflotse.rights.model import Finding, Request, RightsError
 from anruflotse.rights.office import Filed, Office, with_todos
@@ -40,9 +41,10 @@ def rectify(office: Office, filed: Filed, accessor: Accessor, record_id: str, ut
     had = notification.who_had(office, record, accessor)
     try:
         office.records.rectify(record_id, accessor, utterance - 1, text)
-    except ValueError as error:
-        # The store's sentences are static.
-        raise RightsError(str(error)) from None
+    except ValueError:
+        # The utterance was looked at above, so it is the text; the store's own sentence counts utterances from 0.
+        message = f"A correction is a text of 1 to {LONGEST} characters: say it shorter."
+        raise RightsError(message) from None
 
     def then(request: Request) -> Request:
         findings = tuple(

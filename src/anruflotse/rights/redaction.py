@@ -155,7 +155,8 @@ def redacted(record: Record, finding: Finding) -> Record:
         evidence=() if touched else record.evidence,
         explanations=() if touched else record.explanations,
         recording=sound,
-        has_recording=record.has_recording and (sound is not None or (record.recording is None and not touched)),
+        # Also where the sound itself was not asked for.
+        has_recording=record.has_recording and (bool(finding.muted) or not touched),
     )
 
 

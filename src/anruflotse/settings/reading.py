@@ -197,6 +197,10 @@ def _placed(leaf: Leaf, value: object, base: Path) -> object:
 
 
 def _unknown(key: str, place: str, shown: str) -> str:
+    if key in {group.key for group in groups()}:
+        # Reached from the environment only, where a section has no variable of its own.
+        below = next(leaf.variable for leaf in leaves() if leaf.key.startswith(f"{key}."))
+        return f"{shown} is a section: set the keys below it, such as {below}."
     guess = nearest(key)
     written = guess if guess is None or shown == key else PREFIX + guess.upper().replace(".", "__")
     hint = f"did you mean {written}?" if written else "`anruflotse settings` lists what can be set."
