@@ -287,7 +287,11 @@ def restrict(
         )
         chosen = Ground(ground) if ground else Ground.CONTESTED
         prepared = at.requests.restrict(filed.id, at.who, chosen, hold=hold, review_on=review_on)
-        show(at, prepared, folder, as_json=as_json, repeated=repeated, more={"ground": chosen.value, "held": hold})
+        kept = sum(one.done == "held" for one in prepared.filed.request.findings)
+        more = {"ground": chosen.value, "held": hold, "held_before": kept}
+        show(at, prepared, folder, as_json=as_json, repeated=repeated, more=more)
+    if kept:
+        typer.echo(f"anruflotse: {kept} records were held already and stay held: only unrestrict ends that.", err=True)
     if ground is None:
         typer.echo("anruflotse: no ground was named, so (a) was taken: say another one with --ground.", err=True)
     _exit(found=bool(prepared.filed.request.findings))
@@ -313,7 +317,7 @@ def unrestrict(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Lift a restriction; the person is told first (Art. 18(3)).
+    """Lift a restriction; the person is told first (Art. 18(3)). A stretch of time is refused: name each record.
 
     The first time this makes the letter and a to-do, and lifts nothing. When the letter was sent, settle the to-do
     (`rights todo REQUEST N --done`) and say it again; with --asked it is lifted at once.
@@ -329,10 +333,14 @@ def unrestrict(
         filed, repeated = at.requests.take_in(
             Article.LIFTING, wanted, at.who, received=on, person=person, identified=identified, details=details
         )
-        announced = any(todo.kind == "tell" for todo in filed.request.todos)
-        lifting = asked or announced or not filed.request.findings
+        before = {(one.record, one.done_at) for one in filed.request.findings}
+        lifting = asked or not filed.request.findings or at.requests.is_announced(filed.id, at.who)
         prepared = at.requests.lift(filed.id, at.who) if lifting else at.requests.tell_before_lifting(filed.id, at.who)
-        lifted = [one.record for one in prepared.filed.request.findings if one.done == "lifted"]
+        lifted = [
+            one.record
+            for one in prepared.filed.request.findings
+            if one.done == "lifted" and (one.record, one.done_at) not in before
+        ]
         show(at, prepared, folder, as_json=as_json, repeated=repeated, more={"lifted": lifted})
     if not lifting:
         typer.echo("anruflotse: not lifted yet: send the letter, settle the to-do, then say it again.", err=True)
@@ -379,7 +387,8 @@ def object_(
     wanted, on = scope(number, record, reference, start, end), day(received, "--received")
     with desk(config, data, who) as at:
         folder = made(out)
-        confirm(at, wanted, "erase", yes=yes)
+        if course is not Course.KEEP and not withdraw:
+            confirm(at, wanted, "restrict" if weigh else "erase", yes=yes)
         filed, repeated = at.requests.take_in(
             Article.OBJECTION,
             wanted,

@@ -22,6 +22,9 @@ ERASED = "erased"
 GONE = "gone"
 """It had ended by itself before it could be erased."""
 
+ENDED = frozenset({ERASED, GONE})
+"""There is nothing left of it. A record that was restricted while an objection was weighed is still there."""
+
 _RESTRICTED = "Gesperrte Aufzeichnung: einzeln entscheiden, ob sie gelöscht werden darf (Art. 17 Abs. 3 DSGVO):"
 
 
@@ -40,7 +43,7 @@ def erase(office: Office, filed: Filed, accessor: Accessor) -> Filed:
     learnt: dict[str, Finding] = {finding.record: finding for finding in filed.request.findings}
     for record_id in dict.fromkeys((*filed.request.records, *fresh)):
         finding = learnt.setdefault(record_id, Finding(record=record_id))
-        if finding.done:
+        if finding.done in ENDED:
             continue
         record = office.peek(record_id, accessor)
         if record is not None and record.summary.restricted and scope.window:
@@ -58,7 +61,7 @@ def erase(office: Office, filed: Filed, accessor: Accessor) -> Filed:
     reason = DestroyReason.OBJECTED if filed.request.article is Article.OBJECTION else DestroyReason.ERASED
     done: dict[str, str] = {}
     for finding in filed.request.findings:
-        if not finding.done and finding.record not in spared:
+        if finding.done not in ENDED and finding.record not in spared:
             done[finding.record] = ERASED if office.records.destroy(finding.record, reason, accessor) else GONE
 
     def then(request: Request) -> Request:
@@ -119,7 +122,8 @@ def blocks(office: Office, filed: Filed) -> tuple[Block, ...]:
     request = filed.request
     if not request.findings:
         return letters.nothing_found(request, office.house)
-    gone = [one for one in request.findings if one.done]
+    gone = [one for one in request.findings if one.done in ENDED]
+    spared = len(request.findings) - len(gone)
     items = tuple(
         f"Anruf vom {moment(one.recorded_at)}" if one.recorded_at else "Ein Anruf, dessen Zeit nicht mehr lesbar war"
         for one in gone
@@ -134,10 +138,23 @@ def blocks(office: Office, filed: Filed) -> tuple[Block, ...]:
             "Sicherungskopien."
         ),
         Listing(items),
+        *(_not_yet(spared) if spared else ()),
         *notification.told(filed),
         Paragraph(
-            "Aufbewahren müssen wir nur diesen Vorgang: wer gefragt hat, und dass und wann wir gelöscht haben. Nach "
-            f"{letters.period(office.house.case_days)} löschen wir auch ihn."
+            f"Aufbewahren müssen wir {'auch' if spared else 'nur'} diesen Vorgang: wer gefragt hat, und dass und wann "
+            f"wir gelöscht haben. Nach {letters.period(office.house.case_days)} löschen wir auch ihn."
+        ),
+    )
+
+
+def _not_yet(number: int) -> tuple[Block, ...]:
+    """What to say of records that were spared."""
+    they = "Sie ist gesperrt" if number == 1 else "Sie sind gesperrt"
+    return (
+        Heading("Was wir noch nicht gelöscht haben"),
+        Paragraph(
+            f"Gefunden haben wir außerdem {letters.calls(number)}. {they}, weil jemand die Daten noch brauchen kann, "
+            "zum Beispiel vor Gericht (Artikel 17 Absatz 3). Darüber entscheiden wir einzeln und melden uns wieder."
         ),
     )
 

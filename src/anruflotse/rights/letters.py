@@ -24,7 +24,7 @@ ASKED: Mapping[Article, str] = {
     Article.ERASURE: "Sie möchten, dass wir löschen, was wir aus Ihren Anrufen bei unserem Sprachassistenten "
     "gespeichert haben.",
     Article.RESTRICTION: "Sie möchten, dass wir Aufzeichnungen Ihrer Anrufe aufbewahren, aber nicht mehr verwenden.",
-    Article.LIFTING: "Wir haben Aufzeichnungen Ihrer Anrufe gesperrt. Diese Sperre soll nun enden.",
+    Article.LIFTING: "Es geht um Aufzeichnungen Ihrer Anrufe, die gesperrt sind oder waren.",
     Article.OBJECTION: "Sie möchten nicht, dass wir Ihre Anrufe bei unserem Sprachassistenten aufzeichnen.",
 }
 """What the person wants, as the letter says it back to them."""
@@ -73,9 +73,15 @@ STEMS: Mapping[Article, str] = {
 
 
 def letter(
-    office: Office, filed: Filed, blocks: Sequence[Block], *, title: str | None = None, closing: bool = True
+    office: Office,
+    filed: Filed,
+    blocks: Sequence[Block],
+    *,
+    title: str | None = None,
+    asked: str | None = None,
+    closing: bool = True,
 ) -> Document:
-    """A letter about a request: what was asked, `blocks`, and, with `closing`, what the person can still do."""
+    """A letter about a request: what was `asked`, `blocks`, and, with `closing`, what the person can still do."""
     request, house = filed.request, office.house
     about = Facts(
         (
@@ -85,7 +91,7 @@ def letter(
             ("Vorgang", filed.id[:8]),
         )
     )
-    opening = Paragraph(f"Guten Tag! {ASKED[request.article]}")
+    opening = Paragraph(f"Guten Tag! {asked or ASKED[request.article]}")
     ending = remedies(house) if closing else ()
     return Document(
         title=title or NAMES[request.article],
@@ -208,7 +214,7 @@ def period(number: int) -> str:
     """So many days as a letter says it after "nach": whole years as years."""
     years, rest = divmod(number, 365)
     if rest or not years:
-        return f"{number} Tagen"
+        return "einem Tag" if number == 1 else f"{number} Tagen"
     return "einem Jahr" if years == 1 else f"{years} Jahren"
 
 

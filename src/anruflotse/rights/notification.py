@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from anruflotse.documents import Block, Heading, Listing, Paragraph
 from anruflotse.records.access import Accessor
 from anruflotse.records.model import Record
-from anruflotse.rights.model import NotNowError, Request, RightsError, Todo, clean
+from anruflotse.rights.model import Article, NotNowError, Request, RightsError, clean
 from anruflotse.rights.office import Filed, Office
 
 NOTIFY = "notify"
@@ -22,6 +22,12 @@ CHECK = "check"
 
 _HANDED = frozenset({"succeeded", "unknown"})
 """The outcomes of a call that somebody took; one that left without a word was taken, as far as anybody can tell."""
+
+_WEIGHED = (
+    "Widerspruch wird geprüft: Aufzeichnung bis dahin eingeschränkt (gesperrt). Bitte auch dort nicht mehr verwenden, "
+    "was noch da ist"
+)
+"""The task after an objection that is being weighed: nothing is erased then."""
 
 _TASKS: Mapping[str, str] = {
     "16": "Text berichtigt. Bitte auch dort berichtigen oder löschen, was noch da ist",
@@ -40,19 +46,25 @@ class Had:
     reference: str
 
 
+def handed(outcome: str) -> bool:
+    """Whether somebody took the call, as far as anybody can tell."""
+    return outcome in _HANDED
+
+
 def who_had(office: Office, record: Record, accessor: Accessor) -> tuple[Had, ...]:
     """The processors and the department that had this record, each once."""
     house, summary = office.house, record.summary
     names = [house.processor(key) for key in record.processors]
     opened = any(one.role == "fachabteilung" for one in office.records.recipients(summary.id, accessor))
-    if summary.outcome in _HANDED or opened:
+    if handed(summary.outcome) or opened:
         names.append(house.department(summary.department))
     return tuple(Had(name=name, reference=summary.reference) for name in dict.fromkeys(names))
 
 
 def wanted(request: Request, had: tuple[Had, ...]) -> tuple[tuple[str, str, str], ...]:
     """The to-dos that follow: one for each recipient, with the references by which they know the calls."""
-    task = _TASKS[request.article]
+    weighing = request.article is Article.OBJECTION and request.details.get("course") == "weigh"
+    task = _WEIGHED if weighing else _TASKS[request.article]
     references: dict[str, list[str]] = {}
     for one in had:
         references.setdefault(one.name, []).append(one.reference)
@@ -101,8 +113,3 @@ def told(filed: Filed) -> tuple[Block, ...]:
         Paragraph("Diese Stellen hatten Ihre Daten. Wir sagen ihnen Bescheid:"),
         Listing(names),
     )
-
-
-def has_told(request: Request, recipient: str) -> Todo | None:
-    """The to-do of telling the person themselves, if there is one."""
-    return next((todo for todo in request.todos if todo.kind == TELL and todo.recipient == recipient), None)

@@ -134,9 +134,12 @@ class Office:
         return self.now() + timedelta(days=self.house.case_days)
 
 
-def with_todos(request: Request, wanted: tuple[tuple[str, str, str], ...]) -> Request:
-    """The request with these to-dos (kind, recipient, task) added, but for those that are there already."""
-    there = {(todo.kind, todo.recipient, todo.task) for todo in request.todos}
+def with_todos(request: Request, wanted: tuple[tuple[str, str, str], ...], *, anew: bool = False) -> Request:
+    """The request with these to-dos (kind, recipient, task) added, but for those that are there already.
+
+    With `anew` one that is settled does not count: it is to be done once more.
+    """
+    there = {(todo.kind, todo.recipient, todo.task) for todo in request.todos if todo.open or not anew}
     added = [one for one in dict.fromkeys(wanted) if one not in there]
     first = max((todo.number for todo in request.todos), default=0) + 1
     made = tuple(

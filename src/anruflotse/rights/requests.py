@@ -19,7 +19,6 @@ from anruflotse.rights.model import (
     Article,
     Decision,
     Finding,
-    NotNowError,
     Request,
     RightsError,
     WrongArticleError,
@@ -80,11 +79,12 @@ class Requests(Answering):
         Raises `NotNowError` when nothing of it is restricted.
         """
         filed = self._about(case_id, accessor, Article.LIFTING)
-        if not restriction.restricted(self.office, filed, accessor):
-            message = "None of these records is restricted: there is nothing to lift."
-            raise NotNowError(message)
         filed = restriction.tell_first(self.office, filed, accessor)
         return self._written(filed, accessor, restriction.answer(self.office, filed), "announced")
+
+    def is_announced(self, case_id: str, accessor: Accessor) -> bool:
+        """Whether the end of every restriction of a request was announced to the person, sent or not."""
+        return restriction.is_announced(self.office, self._about(case_id, accessor, Article.LIFTING), accessor)
 
     def lift(self, case_id: str, accessor: Accessor) -> Prepared:
         """Lift the restriction of the records of a request, once the person knows."""

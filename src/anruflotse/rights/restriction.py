@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from anruflotse.documents import Block, Heading, Listing, Paragraph
 from anruflotse.documents.model import day, moment
 from anruflotse.records.access import Accessor
-from anruflotse.records.model import NotFoundError
-from anruflotse.records.restriction import HOLDING, Ground
+from anruflotse.records.model import NotFoundError, Record
+from anruflotse.records.restriction import HOLDING, Ground, HeldError
 from anruflotse.rights import letters, notification
-from anruflotse.rights.model import Article, NotNowError, Request, RightsError
+from anruflotse.rights.model import Article, Finding, NotNowError, Request, RightsError, Scope, Todo
 from anruflotse.rights.notification import TELL, Had
 from anruflotse.rights.office import Filed, Office, with_todos
 
 FAR = datetime(3000, 1, 1, tzinfo=UTC)
 RESTRICTED = "restricted"
+HELD = "held"
+"""It was held beyond its day already, which stays so: a hold ends by being lifted, not by another restriction."""
 LIFTED = "lifted"
 GONE = "gone"
 UNCHANGED = "unrestricted"
@@ -25,6 +27,13 @@ UNCHANGED = "unrestricted"
 
 PERSON = "Person"
 """The recipient of a to-do that is about telling the person."""
+
+_ASKED = "asked"
+"""The detail of a request that says whether the person asked for the end of the restriction: `yes`, until that is acted
+on (`done`), so that it does not count for what is restricted later."""
+
+_NAMED = 10
+"""So many records a refusal names."""
 
 _TELL = "Person vor Aufhebung der Sperre unterrichten (Art. 18 Abs. 3 DSGVO)"
 
@@ -48,6 +57,8 @@ def restrict(
 ) -> Filed:
     """Restrict every record of a request for a ground of Art. 18(1). `hold` keeps it beyond its day (b and c only).
 
+    A record that is held already stays held under its terms, unless this is a hold as well.
+
     Raises `RightsError` for a hold that the law does not give, or a date of review that does not lie ahead,
     `AccessRefusedError`, `StoreError`.
     """
@@ -69,6 +80,8 @@ def restrict(
             office.records.restrict(finding.record, accessor, ground, hold=hold, review_on=review_on)
         except NotFoundError:
             done[finding.record] = GONE
+        except HeldError:
+            done[finding.record] = HELD
         else:
             done[finding.record] = RESTRICTED
     details = {
@@ -94,29 +107,88 @@ def _check(office: Office, ground: Ground, *, hold: bool, review_on: datetime | 
         raise RightsError(message)
 
 
-def tell_first(office: Office, filed: Filed, accessor: Accessor) -> Filed:
-    """Put down that the person has to be told before the restriction ends."""
-    return office.change(filed.id, accessor, lambda request: with_todos(request, ((TELL, PERSON, _TELL),)))
+def one_by_one(office: Office, scope: Scope, records: Sequence[str], accessor: Accessor) -> None:
+    """Refuse to end restrictions by time: what was recorded in it is several people's, and each has to be told.
+
+    Raises `RightsError` that names the records to decide about, `NotNowError` when none of them is restricted.
+    """
+    if scope.window is None or not records:
+        return
+    named: list[str] = []
+    for record_id in records:
+        record = office.peek(record_id, accessor)
+        if record is not None and record.summary.restricted:
+            named.append(record_id)
+        if len(named) > _NAMED:
+            break
+    if not named:
+        raise NotNowError(NOTHING)
+    message = (
+        "The end of a restriction is decided for each record, and told to its person before (Art. 18(3) GDPR), so it "
+        f"cannot be asked for by time. Name one with --record (or --reference, --number): {', '.join(named[:_NAMED])}"
+        f"{' and more' if len(named) > _NAMED else ''}."
+    )
+    raise RightsError(message)
 
 
-def is_told(filed: Filed) -> bool:
-    """Whether the restriction may be lifted: the person was told, or asked for it."""
-    todo = notification.has_told(filed.request, PERSON)
-    return filed.request.details.get("asked") == "yes" or (todo is not None and not todo.open)
+NOTHING = "None of these records is restricted: there is nothing to lift."
 
 
 def restricted(office: Office, filed: Filed, accessor: Accessor) -> tuple[str, ...]:
     """The records of a request that are restricted now."""
-    opened = [office.open(record_id, accessor) for record_id in filed.request.records]
-    return tuple(record.summary.id for record in opened if record is not None and record.summary.restricted)
+    return tuple(record_id for record_id, record in _opened(office, filed, accessor).items() if _is_shut(record))
+
+
+def is_announced(office: Office, filed: Filed, accessor: Accessor) -> bool:
+    """Whether somebody has written to the person about every record of the request that is restricted now."""
+    shut = set(restricted(office, filed, accessor))
+    return bool(shut) and all(one.told for one in filed.request.findings if one.record in shut)
+
+
+def tell_first(office: Office, filed: Filed, accessor: Accessor) -> Filed:
+    """Put down that the person has to be told before the restriction ends: of those records it was not told of yet.
+
+    Raises `NotNowError` when none is restricted.
+    """
+    one_by_one(office, filed.request.scope, filed.request.records, accessor)
+    opened = _opened(office, filed, accessor)
+    shut = {record_id: record for record_id, record in opened.items() if record is not None and _is_shut(record)}
+    if not shut:
+        raise NotNowError(NOTHING)
+
+    def then(request: Request) -> Request:
+        new = [one.record for one in request.findings if one.record in shut and not one.told]
+        if not new:
+            return request
+        number = max((todo.number for todo in request.todos), default=0) + 1
+        named = ", ".join(one[:8] for one in new[:_NAMED])
+        more = f" und {len(new) - _NAMED} weitere" if len(new) > _NAMED else ""
+        todo = Todo(number=number, kind=TELL, recipient=PERSON, task=f"{_TELL}. Aufzeichnungen: {named}{more}")
+        findings = tuple(
+            replace(one, told=number, recorded_at=shut[one.record].summary.recorded_at) if one.record in new else one
+            for one in request.findings
+        )
+        details = {key: value for key, value in request.details.items() if key != _ASKED}
+        return replace(request, todos=(*request.todos, todo), findings=findings, details=details)
+
+    return office.change(filed.id, accessor, then)
+
+
+def is_told(request: Request, finding: Finding) -> bool:
+    """Whether the restriction of a record may be lifted: the person was told of this one, or asked for its end."""
+    settled = any(todo.number == finding.told and not todo.open for todo in request.todos)
+    return request.details.get(_ASKED) == "yes" or (finding.told > 0 and settled)
 
 
 def lift(office: Office, filed: Filed, accessor: Accessor) -> Filed:
     """Lift the restriction of every record of a request. A held record that is past its day ends with that.
 
-    Raises `NotNowError` as long as the person has not been told (Art. 18(3)), `AccessRefusedError`, `StoreError`.
+    Raises `NotNowError` as long as the person has not been told of each that is restricted (Art. 18(3)), `RightsError`
+    for a stretch of time, `AccessRefusedError`, `StoreError`.
     """
-    if filed.request.findings and not is_told(filed):
+    one_by_one(office, filed.request.scope, filed.request.records, accessor)
+    opened = _opened(office, filed, accessor)
+    if any(_is_shut(opened[one.record]) and not is_told(filed.request, one) for one in filed.request.findings):
         message = (
             "The person has to be told before a restriction is lifted (Art. 18(3) GDPR): send the letter, settle the "
             "to-do (`rights todo`), then ask again; or say --asked when the person asked for it."
@@ -126,13 +198,14 @@ def lift(office: Office, filed: Filed, accessor: Accessor) -> Filed:
     done: dict[str, str] = {}
     seen: dict[str, datetime] = {}
     for finding in filed.request.findings:
-        record = office.open(finding.record, accessor)
+        record = opened[finding.record]
         if record is None:
             done[finding.record] = GONE
             continue
         seen[finding.record] = record.summary.recorded_at
         if not record.summary.restricted:
-            done[finding.record] = UNCHANGED
+            if finding.done != LIFTED:
+                done[finding.record] = UNCHANGED
             continue
         had += notification.who_had(office, record, accessor)
         office.records.lift(finding.record, accessor)
@@ -140,9 +213,22 @@ def lift(office: Office, filed: Filed, accessor: Accessor) -> Filed:
 
     def then(request: Request) -> Request:
         told = with_todos(request, notification.wanted(request, tuple(had)))
-        return _done(office, told, accessor, done, seen, "lifted", {})
+        # What was told or asked for is used up: restricted once more, it has to be told again.
+        told = replace(
+            told, findings=tuple(replace(one, told=0) if one.record in opened else one for one in told.findings)
+        )
+        asked = {_ASKED: "done"} if request.details.get(_ASKED) == "yes" else {}
+        return _done(office, told, accessor, done, seen, "lifted", asked)
 
     return office.change(filed.id, accessor, then)
+
+
+def _opened(office: Office, filed: Filed, accessor: Accessor) -> dict[str, Record | None]:
+    return {record_id: office.open(record_id, accessor) for record_id in filed.request.records}
+
+
+def _is_shut(record: Record | None) -> bool:
+    return record is not None and record.summary.restricted
 
 
 def answer(office: Office, filed: Filed) -> dict[str, bytes]:
@@ -172,56 +258,117 @@ def _restricting(office: Office, filed: Filed) -> tuple[Block, ...]:
         return letters.nothing_found(request, office.house)
     if "ground" not in request.details:
         return (Paragraph("Wir prüfen Ihre Bitte und melden uns."),)
-    review = request.details.get("review", "")
-    kept = (
-        "Wir bewahren die Daten länger auf als sonst, weil Sie das möchten. Am "
-        f"{day(datetime.fromisoformat(review))} prüfen wir, ob das noch nötig ist."
-        if review and request.details.get("held") == "yes"
-        else f"Nach {letters.days(office.house.retention_days)} löschen wir die Aufzeichnung trotzdem, wie immer."
-    )
+    shut = [one for one in request.findings if one.done in {RESTRICTED, HELD}]
+    if not shut:
+        return (
+            Heading("Wir haben nichts gesperrt."),
+            Paragraph(f"{_ended(len(request.findings))} Deshalb gibt es nichts mehr zu sperren."),
+        )
+    ended = len(request.findings) - len(shut)
     return (
         Heading("Wir haben gesperrt."),
         Paragraph(
-            f"Wir haben {letters.calls(len(request.findings))} gesperrt. Niemand darf das noch ansehen oder anhören. "
+            f"Wir haben {letters.calls(len(shut))} gesperrt. Niemand darf das noch ansehen oder anhören. "
             "Nur unser Datenschutz darf es, um Ihre Rechte zu erfüllen."
         ),
-        Listing(_when(request)),
+        Listing(_when(shut)),
+        *((Paragraph(_ended(ended)),) if ended else ()),
         Heading("Warum?"),
         Paragraph(_GROUNDS[Ground(request.details["ground"])]),
-        Paragraph(kept),
+        *_how_long(office, request, shut),
         Paragraph("Bevor die Sperre endet, sagen wir Ihnen Bescheid."),
         *notification.told(filed),
     )
+
+
+def _how_long(office: Office, request: Request, shut: Sequence[Finding]) -> tuple[Block, ...]:
+    """Until when what is restricted now is kept."""
+    review = request.details.get("review", "")
+    holding = sum(one.done == HELD for one in shut)
+    told: list[Block] = []
+    if holding < len(shut) and review and request.details.get("held") == "yes":
+        told.append(
+            Paragraph(
+                "Wir bewahren die Daten länger auf als sonst, weil Sie das möchten. Am "
+                f"{day(datetime.fromisoformat(review))} prüfen wir, ob das noch nötig ist."
+            )
+        )
+    elif holding < len(shut):
+        after = letters.period(office.house.retention_days)
+        told.append(Paragraph(f"Nach {after} löschen wir die Aufzeichnung trotzdem, wie immer."))
+    if holding:
+        told.append(
+            Paragraph(
+                f"Schon vorher hatten wir festgelegt, {letters.calls(holding)} länger aufzubewahren. Dabei bleibt es: "
+                "Gelöscht wird erst, wenn diese Sperre aufgehoben ist."
+            )
+        )
+    return tuple(told)
+
+
+def _ended(number: int) -> str:
+    """A sentence on records that were no longer there."""
+    return f"{letters.calls(number)[0].upper()}{letters.calls(number)[1:]} {_was(number)} inzwischen gelöscht."
+
+
+def _was(number: int) -> str:
+    return "war" if number == 1 else "waren"
 
 
 def _lifting(office: Office, filed: Filed) -> tuple[Block, ...]:
     request = filed.request
     if not request.findings:
         return letters.nothing_found(request, office.house)
-    asked = request.details.get("asked") == "yes"
+    asked = bool(request.details.get(_ASKED))
     reason = request.details.get("reason", "")
-    opened = request.prepared_at is not None
-    head = "Die Sperre ist aufgehoben." if opened else "Die Sperre soll enden."
     why = "Sie haben uns darum gebeten." if asked else reason or "Der Grund für die Sperre ist weggefallen."
-    after = "Danach verwenden wir die Aufzeichnung wieder wie vorher. Ist ihre Frist schon vorbei, wird sie gelöscht."
+    latest = max(one.told for one in request.findings)
+    if latest:
+        ending = [one for one in request.findings if one.told == latest]
+        return (
+            Heading("Die Sperre soll enden."),
+            Paragraph(f"Es geht um {letters.calls(len(ending))}:"),
+            Listing(_when(ending)),
+            Paragraph(why),
+            Paragraph(
+                "Danach verwenden wir die Aufzeichnung wieder wie vorher. Ist ihre Frist schon vorbei, wird sie "
+                "gelöscht."
+            ),
+            Paragraph("Wenn Sie damit nicht einverstanden sind, sagen Sie es uns bitte bald."),
+        )
+    lifted = [one for one in request.findings if one.done == LIFTED]
+    rest = _unlifted(request)
+    if not lifted:
+        return (Heading("Es ist nichts gesperrt."), *rest)
     return (
-        Heading(head),
-        Paragraph(f"Es geht um {letters.calls(len(request.findings))}:"),
-        Listing(_when(request)),
+        Heading("Die Sperre ist aufgehoben."),
+        Paragraph(f"Es geht um {letters.calls(len(lifted))}:"),
+        Listing(_when(lifted)),
         Paragraph(why),
-        Paragraph(after),
-        *(
-            ()
-            if asked or opened
-            else (Paragraph("Wenn Sie damit nicht einverstanden sind, sagen Sie es uns bitte bald."),)
+        Paragraph(
+            "Wir verwenden die Aufzeichnung jetzt wieder wie vorher. War ihre Frist schon vorbei, ist sie gelöscht."
         ),
+        *rest,
     )
 
 
-def _when(request: Request) -> tuple[str, ...]:
+def _unlifted(request: Request) -> tuple[Block, ...]:
+    """What was found and has no restriction that could be lifted."""
+    open_ones = sum(one.done == UNCHANGED for one in request.findings)
+    ended = sum(one.done == GONE for one in request.findings)
+    told: list[Block] = []
+    if open_ones:
+        found = f"Gefunden haben wir {letters.calls(open_ones)}, die nicht gesperrt {_was(open_ones)}."
+        told.append(Paragraph(f"{found} Daran ändert sich nichts."))
+    if ended:
+        told.append(Paragraph(_ended(ended)))
+    return tuple(told)
+
+
+def _when(findings: Sequence[Finding]) -> tuple[str, ...]:
     return tuple(
         f"Anruf vom {moment(one.recorded_at)}" if one.recorded_at else "Ein Anruf, der inzwischen gelöscht ist"
-        for one in request.findings
+        for one in findings
     )
 
 
