@@ -13,9 +13,7 @@ from anruflotse.understanding.errors import UnderstandingError
 from anruflotse.understanding.policy import Policy, Thresholds
 from anruflotse.understanding.seams import DecisionKind, Grounds, Option, Ranked, Ranking
 
-T = Thresholds(
-    route=0.8, confirm=0.45, choose=0.6, second=0.15, outside=0.45, likely=0.3, likely_objection=0.3, sure=0.9
-)
+T = Thresholds(route=0.8, confirm=0.45, choose=0.6, second=0.15, outside=0.45, likely=0.3, likely_wish=0.3, sure=0.9)
 CLASSES = {
     "karte": "service",
     "adresse": "service",

@@ -35,9 +35,7 @@ RANKINGS = [
 
 
 def test_counts_certain_asked_missed_and_false_alarms_of_each() -> None:
-    rows = {
-        row.by: row for row in alarms.alarms(LINES, RANKINGS, Thresholds(likely=0.3, likely_objection=0.3, sure=0.9))
-    }
+    rows = {row.by: row for row in alarms.alarms(LINES, RANKINGS, Thresholds(likely=0.3, likely_wish=0.3, sure=0.9))}
     assert {row.concern for row in rows.values()} == {"notfall"}
     assert (rows["rules"].certain, rows["rules"].asked, rows["rules"].missed) == (1, 0, 2)
     assert (rows["model"].certain, rows["model"].asked, rows["model"].missed) == (0, 1, 2)

@@ -154,7 +154,7 @@ def ranked(**probabilities: float) -> Ranking:
         (ranked(karte=0.4, zahn=0.4), "choose", {"choose": (0.6, 0.8), "second": (0.15, 0.4)}),
         (ranked(ausserhalb=0.9), "ask_again", {"outside": (0.45, 0.9), "confirm": (0.45, 0)}),
         (ranked(notfall=0.5, karte=0.3), "safety", {"likely": (0.05, 0.5), "sure": (0.9, 0.5)}),
-        (ranked(aufzeichnung=0.5, karte=0.3), "safety", {"likely_objection": (0.3, 0.5), "sure": (0.9, 0.5)}),
+        (ranked(aufzeichnung=0.5, karte=0.3), "safety", {"likely_wish": (0.15, 0.5), "sure": (0.9, 0.5)}),
     ],
 )
 def test_the_zone_and_the_thresholds_that_applied(

@@ -17,7 +17,7 @@ DEPARTMENTS = {
 }  # fmt: skip
 SPECIAL = {"mensch", "notfall", "aufzeichnung_aus", "ausserhalb"}
 THRESHOLDS = Thresholds(
-    route=0.8, confirm=0.45, choose=0.6, second=0.15, outside=0.45, likely=0.3, likely_objection=0.3, sure=0.9
+    route=0.8, confirm=0.45, choose=0.6, second=0.15, outside=0.45, likely=0.3, likely_wish=0.3, sure=0.9
 )
 PLAIN = "Ich rufe an wegen etwas"
 

@@ -335,7 +335,7 @@ def test_a_yes_taken_back_is_not_certain() -> None:
 
 
 @pytest.mark.parametrize("text", ["Ich will Widerspruch einlegen", "Ich möchte Widerspruch einlegen"])
-def test_to_lodge_an_objection_is_a_concern_but_in_the_notice_a_likely_objection(text: str) -> None:
+def test_to_lodge_an_objection_is_a_concern_but_in_the_notice_a_likely_wish(text: str) -> None:
     assert judge(text).heard is None
     during = judge(text, notice=True)
     assert (during.heard, during.certain) == (OBJECTION, False)

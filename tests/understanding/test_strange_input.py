@@ -93,8 +93,9 @@ def test_what_is_said_in_a_language_it_has_not_learnt_routes_nobody(shipped: Fus
 )
 def test_what_looks_like_an_instruction_is_only_words(shipped: Fused, text: str) -> None:
     decision = decide(shipped, text)
-    # The one that holds a word of ours may be about it; none is obeyed.
-    assert decision.kind in UNSURE or [one.concern for one in decision.concerns] == ["zahnersatz"]
+    # The one that holds a word of ours may be about it, and what is strange enough is asked about; none is obeyed.
+    unsure = decision.kind in UNSURE or not decision.certain
+    assert unsure or [one.concern for one in decision.concerns] == ["zahnersatz"]
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None, tell: Callable[[str], None] = p
     for likely in LIKELY:
         for sure in SURE if likely == LIKELY[0] else SURE[:1]:
             tell(f"\nlikely {likely}, sure {sure}, {len(lines)} sentences")
-            tell(table(alarms(lines, rankings, replace(usual, likely=likely, likely_objection=likely, sure=sure))))
+            tell(table(alarms(lines, rankings, replace(usual, likely=likely, likely_wish=likely, sure=sure))))
 
 
 if __name__ == "__main__":

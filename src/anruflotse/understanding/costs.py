@@ -39,7 +39,7 @@ _STEPS: dict[str, tuple[float, ...]] = {
     "choose": tuple(round(0.10 + 0.10 * i, 2) for i in range(9)),
     "second": (0.01, 0.02, 0.05, 0.10, 0.15, 0.20, 0.30),
 }
-"""What is tried for each threshold. `likely`, `likely_objection` and `sure` are the alarms': not chosen here, recall
+"""What is tried for each threshold. `likely`, `likely_wish` and `sure` are the alarms': not chosen here, recall
 first."""
 _PRECISION_WORTH, _WISH_WORTH = 1000.0, 100.0
 """What a missed demand weighs against turns: precision above all, then the wishes, then the cost."""
@@ -117,7 +117,7 @@ def choose_thresholds(
     """The thresholds of the least expected cost on `lines`, which should be of people nothing was learnt from.
 
     Each threshold is tried in turn at fixed steps, the others kept, until nothing gets better; dialogues are played
-    with the simulated caller. `start` also gives what is not chosen (`likely`, `likely_objection`, `sure`). Raises
+    with the simulated caller. `start` also gives what is not chosen (`likely`, `likely_wish`, `sure`). Raises
     CorpusError when there are fewer than two lines, or a concern is unknown.
     """
     start = start or Thresholds()

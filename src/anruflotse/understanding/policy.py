@@ -26,9 +26,8 @@ class Thresholds:
 
     `route`, `confirm`: of the likeliest department. `choose`: of the two likeliest together, when the second has at
     least `second`. `outside`: of everything out of scope. `likely`, `sure`: of an emergency, an objection or a wish
-    for a human by the classifier alone; likely is asked about once, sure is acted upon. For an objection, which the
-    rules hear well and whose question is the strangest to be asked for nothing, `likely_objection` takes the place of
-    `likely`.
+    for a human by the classifier alone; likely is asked about once, sure is acted upon. For an objection and a wish
+    for a human `likely_wish` takes the place of `likely`: asked about an emergency too readily, they would be lost.
     """
 
     route: float = 0.80
@@ -37,7 +36,7 @@ class Thresholds:
     second: float = 0.15
     outside: float = 0.45
     likely: float = 0.05
-    likely_objection: float = 0.30
+    likely_wish: float = 0.15
     sure: float = 0.90
 
     def __post_init__(self) -> None:
@@ -46,14 +45,14 @@ class Thresholds:
             if not 0 <= getattr(self, field.name) <= 1:
                 message = f"understanding.{field.name} is {getattr(self, field.name)}: it must be between 0 and 1"
                 raise UnderstandingError(message)
-        for lower, upper in (("confirm", "route"), ("likely", "sure"), ("likely_objection", "sure")):
+        for lower, upper in (("confirm", "route"), ("likely", "sure"), ("likely_wish", "sure")):
             if getattr(self, lower) > getattr(self, upper):
                 message = f"understanding.{lower} must not exceed understanding.{upper}"
                 raise UnderstandingError(message)
 
     def likely_of(self, department: str) -> tuple[str, float]:
         """Which threshold makes an alarm by the classifier likely, and its value; `department` is its stand-in."""
-        name = "likely_objection" if department == _OBJECTION else "likely"
+        name = "likely" if department == _EMERGENCY else "likely_wish"
         return name, getattr(self, name)
 
 

@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from tokenizers import Tokenizer
 
 from anruflotse.understanding import corpus
-from anruflotse.understanding.encoder import CARD, PREFIX
+from anruflotse.understanding.encoder import CARD, PREFIX, read_card
 from anruflotse.understanding.finetune import network, vocabulary, weights
 
 if TYPE_CHECKING:
@@ -82,7 +82,10 @@ def main() -> None:
     network.save(encoder, arguments.out / TUNED)
     (arguments.out / "tokenizer.json").write_text(pruned, encoding="utf-8")
     network.export(encoder, arguments.out / "encoder.onnx")
-    card = tuned_on(arguments.corpus, len(texts), arguments.epochs) | {"sha256": hashes(arguments.out)}
+    told = tuned_on(arguments.corpus, len(texts), arguments.epochs)
+    if arguments.go_on:
+        told["tuned_on"] += f"; before that {read_card(arguments.go_on)['tuned_on']}"
+    card = told | {"sha256": hashes(arguments.out)}
     (arguments.out / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     report(f"wrote {arguments.out / 'encoder.onnx'}: {(arguments.out / 'encoder.onnx').stat().st_size / 1e6:.1f} MB")
 
