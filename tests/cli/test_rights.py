@@ -339,3 +339,78 @@ def test_files_are_not_written_through_a_link(data: Path, out: Out, tmp_path: Pa
     (folder / f"{case[:8]}-auskunft.pdf").symlink_to(tmp_path / "victim")
     assert run(data, "access", "--record", record, "--out", str(folder)) == 2
     assert not (tmp_path / "victim").exists()
+
+
+def test_a_page_that_was_there_is_for_one_user_alone_afterwards(data: Path, tmp_path: Path) -> None:
+    (record,) = seal(data)
+    assert run(data, "access", "--record", record, "--json") == 0
+    with store(data) as records:
+        (case,) = records.cases(Accessor("x", Role.PRIVACY))
+    page = tmp_path / "vergleich.html"
+    page.write_text("older")
+    page.chmod(0o644)
+    assert run(data, "compare", case.id, "--html", str(page)) == 0
+    assert WORDS in page.read_text()
+    assert page.stat().st_mode & 0o777 == 0o600
+
+
+def test_blackening_adds_up_unless_it_begins_anew(data: Path, out: Out) -> None:
+    (record,) = seal(data)
+    assert run(data, "access", "--record", record, "--json") == 0
+    case = str(out()[0]["request"])
+    for arguments, gone, there in (
+        (("--redact", "Kanarienvogel"), ["Kanarienvogel"], ["Krankengeld"]),
+        (("--mute", "0-0.05"), ["Kanarienvogel"], ["Krankengeld", "0.05 Sekunden"]),
+        (("--redact", "Krankengeld"), ["Kanarienvogel", "Krankengeld"], ["0.05 Sekunden"]),
+        (("--redact", "Kanarienvogel", "--anew"), ["Kanarienvogel", "0.05 Sekunden"], ["Krankengeld"]),
+    ):
+        assert run(data, "compare", case, *arguments, "--json") == 0
+        shown = json.dumps(out()[0]["handed_out"], ensure_ascii=False)
+        assert all(word not in shown for word in gone)
+        assert all(word in shown for word in there)
+    assert run(data, "compare", case, "--anew") == 2
+    assert "--anew" in out()[1]
+
+
+def test_what_was_said_cannot_write_to_the_terminal(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (record,) = seal(data)
+    nasty = "Frau M\x07\u202eelor\x1b[2J\x9b2J\nzweite Zeile"
+    with store(data) as records:
+        records.rectify(record, Accessor("x", Role.PRIVACY), 0, nasty)
+    assert run(data, "access", "--record", record) == 0
+    assert run(data, "access", "--record", record, "--json") == 0
+    case = json.loads(capsys.readouterr().out.splitlines()[-1])["request"]
+    assert run(data, "access", "--record", record) == 0
+    assert run(data, "compare", str(case)) == 0
+    printed = capsys.readouterr().out
+    assert "Frau M" in printed
+    for letter in ("\x07", "\u202e", "\x1b", "\x9b"):
+        assert letter not in printed
+    assert "\nzweite" not in printed
+
+
+def test_nobody_is_asked_to_erase_what_is_not_erased(data: Path, out: Out) -> None:
+    seal(data, times=11)
+    today = SystemClock().now().date().isoformat()
+    window = ("--from", f"{today}T00:00Z", "--to", f"{today}T23:59:59Z")
+    assert run(data, "object", *window, "--weigh") == 2
+    told = " ".join(out()[1].replace("│", " ").split())
+    assert "--yes to restrict all of them" in told
+    # These touch no record, and end with what is so.
+    run(data, "object", *window, "--withdraw", "--json")
+    assert "all of them" not in out()[1]
+    assert run(data, "object", *window, "--keep", "Zwingende Gründe", "--json") == 0
+    assert "all of them" not in out()[1]
+    with store(data) as records:
+        assert records.status().records == 11
+        assert records.status().restricted == 0
+
+
+def test_a_section_in_the_environment_is_told_what_to_set(
+    data: Path, out: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANRUFLOTSE_INSURER__PRIVACY_CONTACT", "Frau Beispiel")
+    assert run(data, "list") == 2
+    told = out()[1]
+    assert "did you mean" not in told
+    assert "ANRUFLOTSE_INSURER__PRIVACY_CONTACT__" in told

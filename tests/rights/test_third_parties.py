@@ -188,3 +188,24 @@ def test_words_that_are_nowhere_are_refused_whatever_else_is_blackened(files: Re
     with pytest.raises(RightsError, match="does not occur"):
         # Which version of the software decided is nobody's word.
         files.considered(case, OFFICER, record, Decision.REDACT, ["20260101T000000Z"])
+
+
+def test_an_answer_made_again_has_no_correction_that_came_in_later(
+    desk: Requests, make_draft: Drafts, clock: FakeClock
+) -> None:
+    call(desk, make_draft)
+    case = filed(desk)
+    desk.prepare(case, OFFICER)
+    clock.advance(1)
+    # Between preparing and handing out, and after it: the person has neither, and nobody has looked at them.
+    record = desk.get(case, OFFICER).request.records[0]
+    desk.office.records.rectify(record, OFFICER, 0, FIXED)
+    desk.answer(case, OFFICER)
+    clock.advance(1)
+    desk.office.records.rectify(record, OFFICER, 0, f"Noch einmal {FIXED}")
+    again = desk.prepare(case, OFFICER)
+    assert "Kanarienvogel" in again.files["auskunft.html"].decode()
+    assert SECRET not in again.files["auskunft.html"].decode()
+    assert SECRET not in again.files["auskunft.json"].decode()
+    assert not again.filed.request.open_todos
+    assert desk.close(case, OFFICER).request.closed_at is not None

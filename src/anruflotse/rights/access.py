@@ -7,17 +7,17 @@ and what for (CJEU C-579/21, 22 June 2023). Recipients outside, the processors, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from anruflotse.documents import Block, Cell, Facts, Heading, Listing, Note, Paragraph, Quote, Table
+from anruflotse.documents import Block, Cell, Facts, Heading, Listing, Note, Paragraph, Table
 from anruflotse.documents.model import day, moment
 from anruflotse.records.access import Accessor
-from anruflotse.records.model import Recipient, Record
-from anruflotse.rights import letters, searching
-from anruflotse.rights.model import Decision, Finding
+from anruflotse.records.model import Correction, Recipient, Record
+from anruflotse.rights import letters, notification, searching, shown
+from anruflotse.rights.model import Decision, Finding, Request
 from anruflotse.rights.office import Filed, Office
-from anruflotse.rights.redaction import redacted
+from anruflotse.rights.redaction import hidden, redacted
 
 _RIGHTS = "betroffenenrechte"
 _ROLES: Mapping[str, str] = {
@@ -45,6 +45,7 @@ class Copied:
 def collected(office: Office, filed: Filed, accessor: Accessor, *, audio: bool = False) -> tuple[Copied, ...]:
     """What is handed out: records that have not ended and are not withheld, blackened where that was decided.
 
+    An answer that the person has already is made again as it was prepared, without corrections that came in later.
     Raises `AccessRefusedError`, and `StoreError` for a record that is damaged, which must not go unsaid.
     """
     found: list[Copied] = []
@@ -55,8 +56,20 @@ def collected(office: Office, filed: Filed, accessor: Accessor, *, audio: bool =
         seen = office.records.recipients(finding.record, accessor)
         record = office.open(finding.record, accessor, audio=audio)
         if record is not None:
+            record = replace(record, corrections=_known(filed.request, record))
             found.append(Copied(record=redacted(record, finding), finding=finding, seen=tuple(seen)))
     return tuple(found)
+
+
+def _known(request: Request, record: Record) -> tuple[Correction, ...]:
+    """The corrections that an answer has: once the person has it, those there were when it was prepared.
+
+    Corrections are in the order of their times, so that passages keep their places.
+    """
+    if request.running or request.prepared_at is None:
+        return record.corrections
+    at = request.prepared_at
+    return tuple(one for one in record.corrections if one.at <= at)
 
 
 def answer(office: Office, filed: Filed, accessor: Accessor) -> dict[str, bytes]:
@@ -208,7 +221,8 @@ def _record(office: Office, number: int, one: Copied) -> list[Block]:
                 ("Tonaufnahme", "ja" if record.has_recording else "nein"),
                 ("Verstandenes Anliegen", house.concern(summary.concern)),
                 *((("Weiteres Anliegen", house.concern(record.second_concern)),) if record.second_concern else ()),
-                ("Weitergeleitet an", house.department(summary.department)),
+                ("Weitergeleitet an", _taken_by(office, one)),
+                *shown.handling(record),
                 ("Kennzeichen", summary.reference),
                 ("Wird gelöscht", _end(office, summary.expires_at)),
                 ("Gesperrt (eingeschränkt)", "ja" if summary.restricted else "nein"),
@@ -218,10 +232,9 @@ def _record(office: Office, number: int, one: Copied) -> list[Block]:
         ),
         Heading("Das haben Sie gesagt", 2),
         Paragraph("Ein Computer hat Ihre Worte aufgeschrieben. Dabei kann er sich verhören."),
-        *_words(record),
+        *shown.words(record),
+        *_left_out(one),
     ]
-    if one.finding.decision is Decision.REDACT:
-        told.append(Paragraph("Geschwärzt haben wir Stellen, an denen es um andere Menschen geht."))
     if record.ranking:
         rows: tuple[tuple[Cell, ...], ...] = tuple(
             (house.concern(line.concern), house.department(line.department), _percent(line.probability))
@@ -231,9 +244,27 @@ def _record(office: Office, number: int, one: Copied) -> list[Block]:
             Heading("Das hat der Computer daraus geschlossen", 2),
             Table(("Anliegen", "Zuständig", "Wie sicher"), rows, "Vermutete Anliegen, das sicherste zuerst", (3, 3, 1)),
         ]
-        if record.evidence:
-            told.append(Paragraph(f"Darauf kam es dabei an: {', '.join(record.evidence)}."))
-    return [*told, *_seen(office, one)]
+    return [*told, *shown.reasons(record, house), *_seen(office, one)]
+
+
+def _left_out(one: Copied) -> list[Block]:
+    """What was taken out because it is about somebody else: words, sound, or both."""
+    if one.finding.decision is not Decision.REDACT:
+        return []
+    told: list[Block] = []
+    if hidden(one.finding):
+        told.append(Paragraph("Geschwärzt haben wir Stellen, an denen es um andere Menschen geht."))
+    if one.finding.muted and one.record.has_recording:
+        told.append(Paragraph("Im Ton sind Stellen stumm, an denen es um andere Menschen geht."))
+    return told
+
+
+def _taken_by(office: Office, one: Copied) -> str:
+    """Who took the call; nobody when it ended before."""
+    summary = one.record.summary
+    if notification.handed(summary.outcome):
+        return office.house.department(summary.department)
+    return "niemanden: Das Gespräch hat niemand angenommen"
 
 
 def _end(office: Office, expires_at: datetime) -> str:
@@ -241,18 +272,6 @@ def _end(office: Office, expires_at: datetime) -> str:
     if expires_at <= office.now():
         return "Die Frist ist vorbei. Wir bewahren sie auf Ihren Wunsch noch auf."
     return f"spätestens am {moment(expires_at)}"
-
-
-def _words(record: Record) -> list[Block]:
-    told: list[Block] = []
-    for number, text in enumerate(record.transcripts):
-        told.append(Quote(text, f"Äußerung {number + 1}"))
-        told += [
-            Quote(fix.text, f"Äußerung {number + 1}, berichtigt: {moment(fix.at)}")
-            for fix in record.corrections
-            if fix.utterance == number
-        ]
-    return told
 
 
 def _seen(office: Office, one: Copied) -> list[Block]:

@@ -61,7 +61,8 @@ class Answering(TakingIn):
         article = filed.request.article
         if filed.request.undecided:
             return Prepared(filed=filed)
-        if article in DISCLOSING:
+        # Once the person has the answer nothing is opened again: made again, it is without later corrections.
+        if article in DISCLOSING and filed.request.running:
             filed = self._point_out(filed, accessor)
             if filed.request.undecided:
                 return Prepared(filed=filed)

@@ -34,6 +34,7 @@ from anruflotse.pcm import SAMPLE_BYTES, Pcm
 from anruflotse.records import flac
 from anruflotse.records.model import Record
 from anruflotse.records.signatures import Signature
+from anruflotse.rights.notification import handed
 
 VERSION = "0.4.0"
 """The version of the syntax: that of draft-ietf-vcon-vcon-core-01 and later."""
@@ -165,7 +166,8 @@ def _parties(record: Record, insurer: str) -> list[dict[str, object]]:
         # What the network gave instead of a number (`anonymous`) is stored too, and therefore told.
         caller |= {"tel": f"tel:{record.caller}"} if numeric else {"name": record.caller}
     parties: list[dict[str, object]] = [caller, {"name": f"Sprachassistent (Voicebot), {insurer}"}]
-    if record.target:
+    if record.target and handed(record.summary.outcome):
+        # Whoever was dialled and did not take the call was no party of it.
         parties.append({"sip": record.target, "name": record.summary.department or "Telefonzentrale"})
     return parties
 
@@ -193,6 +195,7 @@ def _analysis(record: Record) -> list[dict[str, object]]:
         "department": summary.department,
         "decision": summary.decision,
         "outcome": summary.outcome,
+        "target": record.target,
         "ranking": [
             {"concern": one.concern, "department": one.department, "probability": one.probability}
             for one in record.ranking
