@@ -10,7 +10,7 @@ from anruflotse.clock import Clock
 from anruflotse.records.access import Accessor
 from anruflotse.records.model import Purpose
 from anruflotse.records.repository import Records
-from anruflotse.rights import objection, searching
+from anruflotse.rights import objection, restriction, searching
 from anruflotse.rights.due import day_of
 from anruflotse.rights.house import House
 from anruflotse.rights.model import (
@@ -64,7 +64,8 @@ class TakingIn:
         found by time alone, for access or a copy, are left to the officer to decide about: a time is no proof of whose
         call it was. The same asked by another `person` is another request: nobody gets an answer, or is identified, in
         the name of somebody else. Raises `RightsError` for a day ahead or before the GDPR, more than `LARGEST` records,
-        an objection to records of several numbers, and when it cannot be told whose request is asked for again.
+        an objection to records of several numbers, the end of restrictions by time, and when it cannot be told whose
+        request is asked for again.
         """
         day = self._received(received)
         self._check_size(scope, accessor)
@@ -73,6 +74,8 @@ class TakingIn:
             raise _too_many(len(found))
         if article is Article.OBJECTION:
             objection.one_number(self.office, scope, found, accessor)
+        if article is Article.LIFTING:
+            restriction.one_by_one(self.office, scope, found, accessor)
         decision = Decision.OPEN if scope.window and article in DISCLOSING else Decision.INCLUDE
         findings = tuple(Finding(record=one, decision=decision) for one in found)
         who = clean(person, "person") if person.strip() else ""
