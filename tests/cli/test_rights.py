@@ -361,7 +361,7 @@ def test_blackening_adds_up_unless_it_begins_anew(data: Path, out: Out) -> None:
     for arguments, gone, there in (
         (("--redact", "Kanarienvogel"), ["Kanarienvogel"], ["Krankengeld"]),
         (("--mute", "0-0.05"), ["Kanarienvogel"], ["Krankengeld", "0.05 Sekunden"]),
-        (("--redact", "Krankengeld"), ["Kanarienvogel", "Krankengeld"], ["0.05 Sekunden"]),
+        (("--redact", "Krankengeld"), ["Kanarienvogel", "Krankengeld", "0.05 Sekunden"], ["Ohne Ton"]),
         (("--redact", "Kanarienvogel", "--anew"), ["Kanarienvogel", "0.05 Sekunden"], ["Krankengeld"]),
     ):
         assert run(data, "compare", case, *arguments, "--json") == 0

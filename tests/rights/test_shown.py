@@ -96,7 +96,7 @@ def test_the_letter_says_what_was_taken_out_words_or_sound(desk: Requests, make_
     html = told(Decision.REDACT, [], ["0-0.5"])
     assert BLACK not in html
     assert SILENT in html
-    html = told(Decision.REDACT, ["Erna"])
+    html = told(Decision.REDACT, ["Erna"], ["0.5-1"])
     assert BLACK in html
     assert SILENT in html
     html = told(Decision.INCLUDE)

@@ -209,3 +209,35 @@ def test_an_answer_made_again_has_no_correction_that_came_in_later(
     assert SECRET not in again.files["auskunft.json"].decode()
     assert not again.filed.request.open_todos
     assert desk.close(case, OFFICER).request.closed_at is not None
+
+
+ERNA, CARE, ONE, TWO = ["Erna"], ["Pflege"], ["0-0.3"], ["0.5-0.8"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "heard"),
+    [
+        ([(ERNA, [])], False),
+        ([(ERNA, ONE)], True),
+        ([(ERNA, []), ([], ONE)], True),
+        ([(ERNA, []), (ERNA, ONE)], True),
+        # Each blackened word needs a stretch of its own.
+        ([(ERNA, ONE), (CARE, [])], False),
+        ([(ERNA, []), (CARE, ONE)], False),
+        ([(ERNA, ONE), (CARE, []), (CARE, TWO)], False),
+        ([(ERNA, ONE), (CARE, []), ([], TWO)], True),
+        ([(ERNA, ONE), (CARE, TWO)], True),
+        ([(ERNA, []), (CARE, ONE), ([], TWO)], True),
+        ([([], ONE)], True),
+        ([([], ONE), (ERNA, [])], False),
+    ],
+)
+def test_what_may_not_be_read_is_not_heard_however_it_was_decided(
+    files: Requests, make_draft: Drafts, steps: list[tuple[list[str], list[str]]], heard: object
+) -> None:
+    record = call(files, make_draft, transcripts=(TOLD,), recording=speech(1))
+    case = filed(files)
+    for words, muted in steps:
+        decided(files, case, record, Decision.REDACT, words, muted)
+    told = json.loads(files.prepare(case, OFFICER).files["auskunft.json"])["records"][0]
+    assert told["recording"] is heard

@@ -184,7 +184,8 @@ class Finding:
     """A record that a request is about, and what is to become of it. Times of the recording in UTC.
 
     `passages` are blackened in the text, `muted` stretches (seconds) are silent in the sound; a record with passages
-    and without muted stretches is handed out without sound. `derived` leaves out what was derived from the words.
+    and without muted stretches is handed out without sound, and so is one that is `silent`: words were blackened after
+    stretches were muted, or together with others that had none. `derived` leaves out what was derived from the words.
     `corrections` are those the record had when an officer decided, None while nobody has: a later one was seen by
     nobody. `done` is a word for what was done with the record. `told` is the to-do of telling the
     person that its restriction is to end, 0 while there is none.
@@ -195,6 +196,7 @@ class Finding:
     decision: Decision = Decision.INCLUDE
     passages: tuple[Passage, ...] = ()
     muted: tuple[tuple[float, float], ...] = ()
+    silent: bool = False
     derived: bool = False
     corrections: int | None = None
     done: str = ""

@@ -96,14 +96,16 @@ def considered(
         finding, decision=decision, corrections=len(record.corrections), recorded_at=record.summary.recorded_at
     )
     if decision is Decision.INCLUDE or anew:
-        decided = replace(decided, passages=(), muted=(), derived=False)
+        decided = replace(decided, passages=(), muted=(), silent=False, derived=False)
     places, derived = passages(record, words)
-    return replace(
+    quiet = stretches(muted)
+    added = replace(
         decided,
         passages=_merged((*decided.passages, *places)),
-        muted=tuple(sorted({*decided.muted, *stretches(muted)})),
+        muted=tuple(sorted({*decided.muted, *quiet})),
         derived=decided.derived or derived,
     )
+    return replace(added, silent=_silent(decided, added, places, derived=derived, quiet=bool(quiet)))
 
 
 def reopened(finding: Finding, record: Record) -> Finding:
@@ -141,8 +143,8 @@ def redacted(record: Record, finding: Finding) -> Record:
     """
     if finding.decision is not Decision.REDACT:
         return record
-    touched = hidden(finding)
-    sound = record.recording if finding.muted or not touched else None
+    touched, kept = hidden(finding), soundless(finding)
+    sound = None if kept else record.recording
     if sound is not None and finding.muted:
         sound = silenced(sound, finding.muted)
     return replace(
@@ -155,14 +157,18 @@ def redacted(record: Record, finding: Finding) -> Record:
         evidence=() if touched else record.evidence,
         explanations=() if touched else record.explanations,
         recording=sound,
-        # Also where the sound itself was not asked for.
-        has_recording=record.has_recording and (bool(finding.muted) or not touched),
+        has_recording=record.has_recording and not kept,
     )
 
 
 def hidden(finding: Finding) -> bool:
     """Whether words are blackened, not only sound."""
     return bool(finding.passages) or finding.derived
+
+
+def soundless(finding: Finding) -> bool:
+    """Whether the sound stays here, since it may tell what is blackened."""
+    return hidden(finding) and (finding.silent or not finding.muted)
 
 
 def silenced(sound: bytes, muted: Sequence[tuple[float, float]]) -> bytes:
@@ -237,12 +243,26 @@ _DECIDED = {
 
 
 def _sound(finding: Finding, after: Record) -> str:
-    if hidden(finding) and not finding.muted:
-        return "Ohne Ton, weil Text geschwärzt ist und im Ton nichts stumm geschaltet wurde."
+    if soundless(finding):
+        return "Ohne Ton, weil Text geschwärzt ist und im Ton dazu nichts stumm geschaltet wurde."
     if finding.muted:
         told = ", ".join(f"{start:g} bis {end:g} Sekunden" for start, end in finding.muted)
         return f"Mit Ton, stumm von {told}."
     return "Mit Ton." if after.has_recording else "Ohne Ton."
+
+
+def _silent(before: Finding, after: Finding, places: Sequence[Passage], *, derived: bool, quiet: bool) -> bool:
+    """Whether some blackened words have no muted stretch of their own, as far as can be told from who said what when.
+
+    Words without a stretch have none. A stretch that comes alone is for the words of before; one that comes with words
+    is for these, and leaves open what was before unless it is named again.
+    """
+    if not places and not derived:
+        return before.silent and not quiet
+    if not quiet:
+        return True
+    all_named = after.passages == tuple(places) and derived >= before.derived
+    return not all_named and (before.silent or (hidden(before) and not before.muted))
 
 
 def _beside(office: Office, record: Record) -> list[Block]:
