@@ -11,6 +11,7 @@ import pytest
 from anruflotse.clock import FakeClock
 from anruflotse.records.model import Draft
 from anruflotse.records.restriction import Ground
+from anruflotse.rights import letters
 from anruflotse.rights.answering import Prepared
 from anruflotse.rights.model import Article, Finding, NotNowError, Request, RightsError, Scope
 from anruflotse.rights.objection import Course
@@ -183,6 +184,13 @@ def test_a_restriction_counts_only_what_is_there(files: Requests, make_draft: Dr
     letter = page(files.restrict(filed.id, OFFICER, Ground.CONTESTED))
     assert "Wir haben nichts gesperrt." in letter
     assert "2 Aufzeichnungen waren inzwischen gelöscht." in letter
+
+
+@pytest.mark.parametrize(
+    ("days", "said"), [(1, "einem Tag"), (28, "28 Tagen"), (365, "einem Jahr"), (730, "2 Jahren"), (400, "400 Tagen")]
+)
+def test_a_period_is_said_as_it_is_after_nach(days: int, said: str) -> None:
+    assert letters.period(days) == said
 
 
 def test_erasing_by_time_tells_of_what_was_spared(files: Requests, make_draft: Drafts, clock: FakeClock) -> None:
