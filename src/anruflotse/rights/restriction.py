@@ -176,8 +176,8 @@ def tell_first(office: Office, filed: Filed, accessor: Accessor) -> Filed:
 
 def is_told(request: Request, finding: Finding) -> bool:
     """Whether the restriction of a record may be lifted: the person was told of this one, or asked for its end."""
-    settled = any(todo.number == finding.told and not todo.open for todo in request.todos)
-    return request.details.get(_ASKED) == "yes" or (finding.told > 0 and settled)
+    told = any(todo.number == finding.told and not todo.open for todo in request.todos)
+    return told or request.details.get(_ASKED) == "yes"
 
 
 def lift(office: Office, filed: Filed, accessor: Accessor) -> Filed:
