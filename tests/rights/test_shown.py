@@ -102,9 +102,12 @@ def test_the_letter_says_what_was_taken_out_words_or_sound(desk: Requests, make_
     html = told(Decision.INCLUDE)
     assert BLACK not in html
     assert SILENT not in html
+    assert "nicht dabei" not in html
     html = told(Decision.REDACT, ["Erna"])
     assert BLACK in html
     assert SILENT not in html
+    # There is a recording, and it would be wrong to deny it.
+    assert "ja, aber nicht dabei" in html
 
 
 @pytest.mark.parametrize(("outcome", "parties"), [("succeeded", 3), ("unknown", 3), ("", 2), ("busy", 2)])

@@ -35,11 +35,12 @@ _ACTS: Mapping[str, str] = {"text": "Text", "audio": "Text und Ton", "concern": 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copied:
-    """A record as it is handed out, with who was shown it."""
+    """A record as it is handed out, with who was shown it; `sound` when there is some, handed out or not."""
 
     record: Record
     finding: Finding
     seen: tuple[Recipient, ...]
+    sound: bool
 
 
 def collected(office: Office, filed: Filed, accessor: Accessor, *, audio: bool = False) -> tuple[Copied, ...]:
@@ -57,7 +58,8 @@ def collected(office: Office, filed: Filed, accessor: Accessor, *, audio: bool =
         record = office.open(finding.record, accessor, audio=audio)
         if record is not None:
             record = replace(record, corrections=_known(filed.request, record))
-            found.append(Copied(record=redacted(record, finding), finding=finding, seen=tuple(seen)))
+            handed_out = redacted(record, finding)
+            found.append(Copied(record=handed_out, finding=finding, seen=tuple(seen), sound=record.has_recording))
     return tuple(found)
 
 
@@ -218,7 +220,7 @@ def _record(office: Office, number: int, one: Copied) -> list[Block]:
             (
                 ("Aufgezeichnet", moment(summary.recorded_at)),
                 ("Ihre Telefonnummer", record.caller or "nicht gespeichert"),
-                ("Tonaufnahme", "ja" if record.has_recording else "nein"),
+                ("Tonaufnahme", "ja" if record.has_recording else "ja, aber nicht dabei" if one.sound else "nein"),
                 ("Verstandenes Anliegen", house.concern(summary.concern)),
                 *((("Weiteres Anliegen", house.concern(record.second_concern)),) if record.second_concern else ()),
                 ("Weitergeleitet an", _taken_by(office, one)),
