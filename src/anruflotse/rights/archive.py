@@ -87,7 +87,8 @@ def unpacked(data: bytes, opens: str) -> dict[str, bytes]:
     message = "The archive cannot be opened: the password is another one, or it is damaged."
     try:
         with pyzipper.AESZipFile(io.BytesIO(data)) as file:
-            if not all(entry.wz_aes_strength == 3 for entry in file.infolist()):  # noqa: PLR2004 - AES-256
+            # By both marks: pyzipper trips over an entry whose flag says that it is not encrypted.
+            if not all(entry.wz_aes_strength == 3 and entry.flag_bits & 1 for entry in file.infolist()):  # noqa: PLR2004
                 raise ArchiveError(message)
             file.setpassword(opens.encode())
             return {name: file.read(name) for name in file.namelist()}
