@@ -322,6 +322,7 @@ def test_a_store_that_is_away_is_exit_code_3(data: Path) -> None:
 
 
 def test_an_objection_can_be_withdrawn(data: Path, out: Out) -> None:
+    data.mkdir()
     assert run(data, "object", "--number", NUMBER, "--json") == 0
     assert out()[0]["objected_until"]
     assert run(data, "object", "--number", NUMBER, "--withdraw", "--json") == 0

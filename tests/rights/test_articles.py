@@ -41,7 +41,15 @@ def finished(desk: Requests, filed: Filed) -> Filed:
     desk.answer(filed.id, OFFICER, "Brief")
     for todo in desk.get(filed.id, OFFICER).request.open_todos:
         desk.settle(filed.id, OFFICER, todo.number, note="E-Mail")
+    calls_end(desk)
     return desk.close(filed.id, OFFICER)
+
+
+def calls_end(desk: Requests) -> None:
+    """So much later that every call has ended that was going on."""
+    clock = desk.office._clock
+    assert isinstance(clock, FakeClock)
+    clock.advance(desk.office.house.longest_call.total_seconds())
 
 
 def test_access_tells_what_is_stored_and_who_has_seen_it(desk: Requests, make_draft: Drafts, clock: FakeClock) -> None:
@@ -151,6 +159,7 @@ def test_erasure_leaves_nothing_that_can_be_read_and_proves_it(
         desk.close(prepared.filed.id, OFFICER)
     for todo in desk.get(prepared.filed.id, OFFICER).request.todos:
         desk.settle(prepared.filed.id, OFFICER, todo.number, note="Brief")
+    calls_end(desk)
     closed = desk.close(prepared.filed.id, OFFICER)
     assert closed.request.state is State.CLOSED
     assert desk.office.records.attachment(closed.id, "1-loeschung.html", OFFICER) == prepared.files["loeschung.html"]

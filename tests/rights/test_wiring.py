@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from anruflotse import settings
+from anruflotse import departments, processors, settings
 from anruflotse.clock import FakeClock
 from anruflotse.notice import Archive, Notice
 from anruflotse.rights import wiring
@@ -31,6 +32,19 @@ def test_letters_say_what_the_settings_say(tmp_path: Path) -> None:
     assert house.processor("weg") == "weg"
     assert house.department(None) == "Telefonzentrale (persönliche Annahme)"
     assert house.department("pflegekasse") != "pflegekasse"
+
+
+def test_the_longest_call_is_as_long_as_the_settings_let_it_be(tmp_path: Path) -> None:
+    given = {"data": tmp_path, "call.max_seconds": 300, "call.transfer_seconds": 20}
+    loaded = settings.load(None, given, {})
+    catalogue = departments.load(None, federal_state="BE", processors=frozenset(processors.load(None)))
+    longest = wiring.house(loaded).longest_call
+    assert longest == wiring.longest_call(loaded, catalogue)
+    human = len(catalogue.desk.targets) + len(catalogue.desk.emergency)
+    for department in catalogue.departments.values():
+        rings = len(department.targets) + len(department.overflow) + human
+        assert longest >= timedelta(seconds=300 + rings * 20 + wiring.CLOSING_SECONDS)
+    assert longest < timedelta(minutes=20)
 
 
 def test_a_copy_has_the_notice_its_caller_heard(tmp_path: Path) -> None:

@@ -12,9 +12,7 @@ from anruflotse.understanding.policy import Policy, Thresholds
 from anruflotse.understanding.seams import Ranked, Ranking
 from anruflotse.understanding.simulated import MANNERS, Manner, Simulation, prepared
 
-POLICY = Policy(
-    Thresholds(route=0.8, confirm=0.45, choose=0.6, second=0.15, outside=0.45, likely=0.3, likely_wish=0.3)
-)
+POLICY = Policy(Thresholds(route=0.8, confirm=0.45, choose=0.6, second=0.15, outside=0.45, likely=0.3, likely_wish=0.3))
 DEPARTMENTS = {
     "zahn": "leistungen", "brille": "leistungen", "pflege": "pflegekasse", "karte": "service",
     "mitarbeiter": "mensch", "notfall": "notfall", "aufzeichnung": "aufzeichnung_aus", "ausserhalb": "ausserhalb",

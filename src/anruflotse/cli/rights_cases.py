@@ -148,8 +148,6 @@ def show_(
                 filed, password = prepared.filed, prepared.password
                 files |= prepared.files
                 hints = missing(filed.request)
-                if not prepared.files and not filed.request.running:
-                    hints = ["the answer cannot be made again: take the request in anew (rights access or export)."]
         record: dict[str, object] = {
             **told(at, filed),
             "person": filed.request.person,
