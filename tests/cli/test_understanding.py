@@ -115,3 +115,19 @@ def test_understand_asks_our_own_language_model_and_no_processors(app: typer.Typ
         assert result.exit_code == 0, result.output
         assert len(server.asked) == asked
         assert json.loads(result.stdout)["explanation"]["opinion"] == ("keines" if asked else "")
+
+
+def test_two_concerns_are_told_as_the_voicebot_would_take_them(app: typer.Typer, tmp_path: Path) -> None:
+    said = "Ich brauche Krankengeld und außerdem eine neue Versichertenkarte"
+    found = json.loads(run(app, "understand", said, "--data", tmp_path, "--json").stdout)
+    assert (found["decision"], found["concerns"], found["second"]) == ("route", ["krankengeld"], "gesundheitskarte")
+
+
+def test_a_department_the_catalogue_does_not_have_is_told(app: typer.Typer, tmp_path: Path) -> None:
+    file = tmp_path / "exam.jsonl"
+    file.write_text(
+        '{"text": "Ich brauche eine neue Karte", "intent": "gesundheitskarte", "department": "quatsch"}\n' * 3
+    )
+    result = run(app, "evaluate", "understanding", "--file", file, "--data", tmp_path, "--json")
+    assert "no department quatsch" in result.stderr
+    assert json.loads(result.stdout)["department_accuracy"] == 0.0

@@ -137,3 +137,9 @@ def test_the_report_has_the_simulated_figures_with_intervals() -> None:
     for name, value in figures.items():
         low, high = intervals[f"simulated.{name}"]
         assert low <= value <= high
+
+
+def test_people_have_their_manners_also_those_nothing_is_learnt_from() -> None:
+    lines = [Line("Krone", "zahn", persona=persona) for persona in ("p61", "p83", "p97", "p89", "p99", "p10", "p64")]
+    groups = [one.group for one in prepared(lines, BOOK)]
+    assert groups == ["old", "broken", "angry", "professional", "hurried", "professional", "plain"]

@@ -56,6 +56,7 @@ def understand(
     """Say which concern sentences state, and what the voicebot would do."""
     from anruflotse.understanding import corpus
     from anruflotse.understanding.explaining import explained
+    from anruflotse.understanding.second import two_concerns
 
     if bool(texts) == bool(file):
         message = "give either sentences or --file"
@@ -66,7 +67,10 @@ def understand(
     classifier = _with_opinion(local, policy, settings)
     for text in said:
         ranking = classifier.rank(text)
-        decision = explained(text, ranking, policy.decide(text, ranking), policy.thresholds)
+        decision = policy.decide(text, ranking)
+        if decision.certain and decision.concerns:
+            decision = policy.naming(decision, ranking, two_concerns(text, ranking, local.rank))
+        decision = explained(text, ranking, decision, policy.thresholds)
         emit(_record(text, ranking, decision), as_json, _for_people(text, ranking, decision))
 
 
@@ -81,9 +85,15 @@ def evaluate(
 ) -> None:
     """Measure understanding on labelled sentences, with 95 % intervals; dialogues get truthful answers."""
     from anruflotse.understanding import corpus, evaluation
+    from anruflotse.understanding.classifier import SPECIAL
 
     lines = corpus.read([file], repeats=True)
-    classifier, policy = opened(load(config, data))
+    settings = load(config, data)
+    classifier, policy = opened(settings)
+    known = {"", *catalogue(settings).departments, *SPECIAL.values()}
+    if strange := sorted({line.department for line in lines} - known):
+        told = ", ".join(strange[:_SHOWN])
+        typer.echo(f"anruflotse: the catalogue has no department {told}: such lines count as wrong.", err=True)
     with progress_bar() as progress:
         cases = evaluation.examine(lines, classifier, policy, lambda share: progress("understanding", share))
     figures = evaluation.report(cases)
@@ -134,6 +144,7 @@ def _record(text: str, ranking: Ranking, decision: Decision) -> dict[str, object
         "suicidal": decision.suicidal,
         "concerns": [r.concern for r in decision.concerns],
         "department": decision.concerns[0].department if decision.concerns else None,
+        "second": decision.second.concern if decision.second else None,
         "evidence": list(ranking.evidence),
         "model": ranking.grounds.model if ranking.grounds else None,
         "explanation": decision.explanation.as_json() if decision.explanation else None,
@@ -142,6 +153,7 @@ def _record(text: str, ranking: Ranking, decision: Decision) -> dict[str, object
 
 def _for_people(text: str, ranking: Ranking, decision: Decision) -> str:
     offered = " / ".join(f"{r.concern} ({r.department})" for r in decision.concerns)
+    offered += f", and then {decision.second.concern}" if decision.second else ""
     likely = ", ".join(f"{r.concern} {r.probability:.0%}" for r in ranking.concerns[:_SHOWN])
     unsure = "" if decision.certain else " (asks first)"
     from anruflotse.understanding.explaining import for_people

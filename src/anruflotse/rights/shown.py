@@ -41,8 +41,8 @@ _THRESHOLDS: Mapping[str, str] = {
     "choose": "Zwei Anliegen zusammen sicher genug, um beide anzubieten",
     "second": "Zweites Anliegen wahrscheinlich genug",
     "outside": "Das Anliegen gehört nicht zu uns",
-    "likely": "Verdacht auf einen Notfall oder den Wunsch nach einem Menschen",
-    "likely_wish": "Verdacht auf einen Widerspruch gegen die Aufzeichnung",
+    "likely": "Verdacht auf einen Notfall",
+    "likely_wish": "Verdacht auf einen Widerspruch gegen die Aufzeichnung oder den Wunsch nach einem Menschen",
     "sure": "Sicherheit dabei",
 }
 _TELLING = frozenset({"zone", "thresholds", "rules", "words", "keywords", "nearest", "model", "opinion"})

@@ -35,7 +35,8 @@ HELD_OUT_PERSONAS = frozenset({"p03", "p09", "p12", "p20", "p25", "p31", "p34", 
 them."""
 
 FRESH = _DATA / "held_out" / "fresh.jsonl"
-"""What other people say on whom nothing is learnt or chosen, written by another author later: for the last measure."""
+"""What people say from whom nothing is learnt and by whom neither recipe nor thresholds were chosen (those of alarms
+were, with a look at both), for the last measure. Their authors wrote others who are learnt from."""
 FRESH_MISHEARD = _DATA / "held_out" / "fresh_misheard.jsonl"
 """Some of `FRESH`, spoken and read back."""
 FRESH_PERSONAS = frozenset({"p61", "p65", "p79", "p83", "p89", "p93", "p97", "p99"})

@@ -66,12 +66,12 @@ MANNERS: dict[str, Manner] = {
 """What is assumed of each group of personas."""
 
 _GROUPS = {
-    "old": "p01 p02 p03 p09 p36 p42 p56 p57",
-    "broken": "p30 p31 p32 p33 p34 p35 p37 p38",
-    "angry": "p39",
-    "hurried": "p14 p15 p48 p52 p58",
-    "fragile": "p13 p40 p41 p43 p54 p55",
-    "professional": "p10 p11 p19 p20 p21 p22 p23 p24 p25 p26 p27 p28 p29 p46 p50",
+    "old": "p01 p02 p03 p09 p36 p42 p56 p57 p61 p62 p95",
+    "broken": "p30 p31 p32 p33 p34 p35 p37 p38 p80 p81 p83 p85 p86 p87",
+    "angry": "p39 p97",
+    "hurried": "p14 p15 p48 p52 p58 p65 p99",
+    "fragile": "p13 p40 p41 p43 p54 p55 p78 p93 p98",
+    "professional": "p10 p11 p19 p20 p21 p22 p23 p24 p25 p26 p27 p28 p29 p46 p50 p75 p88 p89 p90 p91 p92",
 }
 _GROUP_OF = {persona: group for group, personas in _GROUPS.items() for persona in personas.split()}
 _SHARES = {
